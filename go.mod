@@ -1,0 +1,3 @@
+module github.com/curfew-go/curfew
+
+go 1.26
