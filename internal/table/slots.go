@@ -1,0 +1,136 @@
+package table
+
+import "sync/atomic"
+
+const (
+	chunkBits  = 10
+	chunkSlots = 1 << chunkBits
+	chunkMask  = chunkSlots - 1
+
+	// noSlot ends a free list.
+	noSlot = -1
+)
+
+// A chunk is a block of slots that is never moved or given back. Words, keys and creation times
+// are columns of their own: a touch by handle and a visit of the wheel read nothing but words,
+// eight to a cache line, and a key of 32 bytes never lies across two lines. It holds no pointer.
+type chunk struct {
+	words [chunkSlots]atomic.Uint64
+	keys  [chunkSlots]slotKey
+
+	// created is the creation time in nanoseconds since the table's epoch while the slot is in
+	// use, and the next slot of the free list otherwise. Guarded by the shard's lock.
+	created [chunkSlots]int64
+}
+
+// A slotDir lists the chunks. A slot is its chunk's number and its place in the chunk, so a
+// handle leads to its word without knowing the shard.
+type slotDir struct {
+	chunks []*chunk
+	owner  []uint32 // owner[i] is the shard whose lock guards chunks[i].
+}
+
+// freeSlots is a shard's supply of free slots. Guarded by the shard's lock.
+type freeSlots struct {
+	head int64  // The first of the slots that were used before, or noSlot.
+	next uint32 // The first slot that was never used, when left > 0.
+	left uint32 // How many slots from next on were never used.
+}
+
+// chunkOf finds a slot's chunk. It is nil for a slot that no chunk holds, as all are once the
+// store is cleared.
+func (s *Store) chunkOf(slot uint32) *chunk {
+	d := s.slots.Load()
+	if i := int(slot >> chunkBits); i < len(d.chunks) {
+		return d.chunks[i]
+	}
+	return nil
+}
+
+// ShardOf is the shard whose lock guards the session's slot; false when there is no such slot.
+func (s *Store) ShardOf(r Ref) (int, bool) {
+	d := s.slots.Load()
+	if i := int(r.Slot() >> chunkBits); i < len(d.owner) {
+		return int(d.owner[i]), true
+	}
+	return 0, false
+}
+
+// Load reads a slot's word. It is 0, a free slot's, where there is no such slot.
+func (s *Store) Load(slot uint32) Word {
+	c := s.chunkOf(slot)
+	if c == nil {
+		return 0
+	}
+	return Word(c.words[slot&chunkMask].Load())
+}
+
+// Swap replaces a slot's word if it is still old.
+func (s *Store) Swap(slot uint32, old, w Word) bool {
+	c := s.chunkOf(slot)
+	return c != nil && c.words[slot&chunkMask].CompareAndSwap(uint64(old), uint64(w))
+}
+
+// Created is when the slot's session was created, in nanoseconds since the table's epoch.
+// REQUIRES: the shard's lock.
+func (s *Store) Created(slot uint32) int64 {
+	return s.chunkOf(slot).created[slot&chunkMask]
+}
+
+// Slots is how many slots there are, in use or free; all are below it.
+func (s *Store) Slots() uint32 {
+	return uint32(len(s.slots.Load().chunks)) << chunkBits
+}
+
+// NeedsChunk reports whether the shard has no free slot left.
+// REQUIRES: the shard's lock.
+func (s *Store) NeedsChunk(shard int) bool {
+	f := &s.shards[shard].free
+	return f.head == noSlot && f.left == 0
+}
+
+// AddChunk gives the shard a chunk of free slots and returns the first; false when no slot number
+// is left. REQUIRES: the shard's lock and the growth lock that all shards share.
+func (s *Store) AddChunk(shard int) (first uint32, ok bool) {
+	old := s.slots.Load()
+	n := len(old.chunks)
+	if n == 1<<(32-chunkBits) {
+		return 0, false
+	}
+	// Readers of the old directory do not look past its length, so the arrays are shared.
+	s.slots.Store(&slotDir{
+		chunks: append(old.chunks, new(chunk)),
+		owner:  append(old.owner, uint32(shard)),
+	})
+	f := &s.shards[shard].free
+	f.next, f.left = uint32(n)<<chunkBits, chunkSlots
+	return f.next, true
+}
+
+// takeSlot takes a free slot and returns it with the generation that its session shall bear.
+// REQUIRES: the shard's lock, and not NeedsChunk.
+func (s *Store) takeSlot(shard int) (slot uint32, gen uint64) {
+	f := &s.shards[shard].free
+	if f.head == noSlot {
+		slot = f.next
+		f.next++
+		f.left--
+		return slot, 1
+	}
+	slot = uint32(f.head)
+	c, i := s.chunkOf(slot), slot&chunkMask
+	f.head = c.created[i]
+	return slot, Word(c.words[i].Load()).gen()
+}
+
+// giveSlot puts a slot whose word is already free back; one that has used up its generations is
+// retired instead. REQUIRES: the shard's lock.
+func (s *Store) giveSlot(shard int, slot uint32) {
+	c, i := s.chunkOf(slot), slot&chunkMask
+	if Word(c.words[i].Load()).gen() == 0 {
+		return
+	}
+	f := &s.shards[shard].free
+	c.created[i] = f.head
+	f.head = int64(slot)
+}
