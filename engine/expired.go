@@ -16,7 +16,7 @@ type Expired[V any] struct {
 }
 
 // ID is the ID that the session had.
-func (e *Expired[V]) ID() string { return string(e.id) }
+func (e Expired[V]) ID() string { return string(e.id) }
 
 // AppendID appends the ID that the session had to b.
-func (e *Expired[V]) AppendID(b []byte) []byte { return append(b, e.id...) }
+func (e Expired[V]) AppendID(b []byte) []byte { return append(b, e.id...) }

@@ -94,7 +94,7 @@ func (s *Store) NeedsChunk(shard int) bool {
 func (s *Store) AddChunk(shard int) (first uint32, ok bool) {
 	old := s.slots.Load()
 	n := len(old.chunks)
-	if n == 1<<(32-chunkBits) {
+	if n == 1<<(32-chunkBits)-1 {
 		return 0, false
 	}
 	// Readers of the old directory do not look past its length, so the arrays are shared.
