@@ -18,10 +18,14 @@ type chunk struct {
 	words [chunkSlots]atomic.Uint64
 	keys  [chunkSlots]slotKey
 
-	// created is the creation time in nanoseconds since the table's epoch while the slot is in
+	// times holds the creation time in nanoseconds since the table's epoch while the slot is in
 	// use, and the next slot of the free list otherwise. Guarded by the shard's lock.
-	created [chunkSlots]int64
+	times [chunkSlots]int64
 }
+
+func (c *chunk) word(slot uint32) *atomic.Uint64 { return &c.words[slot&chunkMask] }
+func (c *chunk) key(slot uint32) *slotKey        { return &c.keys[slot&chunkMask] }
+func (c *chunk) time(slot uint32) *int64         { return &c.times[slot&chunkMask] }
 
 // A slotDir lists the chunks. A slot is its chunk's number and its place in the chunk, so a
 // handle leads to its word without knowing the shard.
@@ -62,19 +66,19 @@ func (s *Store) Load(slot uint32) Word {
 	if c == nil {
 		return 0
 	}
-	return Word(c.words[slot&chunkMask].Load())
+	return Word(c.word(slot).Load())
 }
 
 // Swap replaces a slot's word if it is still old.
 func (s *Store) Swap(slot uint32, old, w Word) bool {
 	c := s.chunkOf(slot)
-	return c != nil && c.words[slot&chunkMask].CompareAndSwap(uint64(old), uint64(w))
+	return c != nil && c.word(slot).CompareAndSwap(uint64(old), uint64(w))
 }
 
 // Created is when the slot's session was created, in nanoseconds since the table's epoch.
 // REQUIRES: the shard's lock.
 func (s *Store) Created(slot uint32) int64 {
-	return s.chunkOf(slot).created[slot&chunkMask]
+	return *s.chunkOf(slot).time(slot)
 }
 
 // Slots is how many slots there are, in use or free; all are below it.
@@ -118,19 +122,19 @@ func (s *Store) takeSlot(shard int) (slot uint32, gen uint64) {
 		return slot, 1
 	}
 	slot = uint32(f.head)
-	c, i := s.chunkOf(slot), slot&chunkMask
-	f.head = c.created[i]
-	return slot, Word(c.words[i].Load()).gen()
+	c := s.chunkOf(slot)
+	f.head = *c.time(slot)
+	return slot, Word(c.word(slot).Load()).gen()
 }
 
 // giveSlot puts a slot whose word is already free back; one that has used up its generations is
 // retired instead. REQUIRES: the shard's lock.
 func (s *Store) giveSlot(shard int, slot uint32) {
-	c, i := s.chunkOf(slot), slot&chunkMask
-	if Word(c.words[i].Load()).gen() == 0 {
+	c := s.chunkOf(slot)
+	if Word(c.word(slot).Load()).gen() == 0 {
 		return
 	}
 	f := &s.shards[shard].free
-	c.created[i] = f.head
+	*c.time(slot) = f.head
 	f.head = int64(slot)
 }
