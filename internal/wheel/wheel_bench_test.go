@@ -68,8 +68,8 @@ func BenchmarkRearm(b *testing.B) {
 	}
 }
 
-// BenchmarkAdvance hands out 1M ids; ns/id is the cost of one. In one bucket that is a single visit;
-// spread, it is one on each of three levels and the filing in between, 16 ids a tick.
+// BenchmarkAdvance hands out 1M ids; ns/id is the cost of one. In one bucket that is a visit;
+// spread, it is a visit on each of three levels and the filing in between, 16 ids a tick.
 func BenchmarkAdvance(b *testing.B) {
 	for _, buckets := range []string{"one", "spread"} {
 		for _, order := range []string{"sequential", "random"} {

@@ -39,7 +39,7 @@ func visits(t *testing.T, w *Wheel, id uint32, at Tick) []Tick {
 	for {
 		next, ok := w.Next()
 		if !ok || next > at {
-			t.Fatalf("id %d due at %d: Next() = %d, %v; it was visited at %d", id, at, next, ok, ticks)
+			t.Fatalf("%d due at %d: Next() = %d, %v; visited at %d", id, at, next, ok, ticks)
 		}
 		for range handedOut(t, w, next, 4) {
 			ticks = append(ticks, next)
@@ -228,7 +228,7 @@ func TestResume(t *testing.T) {
 		n, done := w.Advance(30, buf)
 		check(t, w)
 		if n != 1 || buf[0] != uint32(call) || w.Now() != want.now || done != want.done {
-			t.Fatalf("call %d: %d ids %v, done %v at %d, want %v", call, n, buf, done, w.Now(), want)
+			t.Fatalf("call %d = %v, %v, now %d, want %v", call, buf[:n], done, w.Now(), want)
 		}
 		if next, ok := w.Next(); !done && (next != w.Now() || !ok) {
 			t.Fatalf("Next() in a drain at %d = %d, %v", w.Now(), next, ok)
@@ -443,7 +443,7 @@ func TestEntries(t *testing.T) {
 	}{{1 << 3, 2}, {1 << 2, 1}, {0, 0}} {
 		occupied, ids := w.Entries(level)
 		if occupied != want.occupied || ids != want.ids {
-			t.Errorf("Entries(%d) = %b, %d, want %b, %d", level, occupied, ids, want.occupied, want.ids)
+			t.Errorf("Entries(%d) = %b, %d, want %b", level, occupied, ids, want)
 		}
 	}
 	w.Advance(3, make([]uint32, 1))
