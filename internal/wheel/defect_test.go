@@ -367,8 +367,8 @@ func TestDefect_PopulationWalkedEachTick(t *testing.T) {
 	}
 }
 
-// RussellLuo/timingwheel #53, and before it #25, #28, #29, #35: the flush of a bucket filed into the
-// same bucket and waited for itself for ever.
+// RussellLuo/timingwheel #53, and before it #25, #28, #29, #35: the flush of a bucket filed into
+// the same bucket and waited for itself for ever.
 func TestDefect_FlushFilesIntoItsOwnBucket(t *testing.T) {
 	w, due := New(0), make([]uint32, 1)
 	for id := range uint32(100) {

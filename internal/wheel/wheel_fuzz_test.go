@@ -46,7 +46,7 @@ func FuzzWheel(f *testing.F) {
 
 // step does one operation.
 func step(m *machine, d *tape) {
-	switch d.byte() % 10 {
+	switch d.byte() % 11 {
 	case 0:
 		m.schedule(uint32(d.byte()), m.w.Now()+d.span())
 	case 1:
@@ -74,5 +74,9 @@ func step(m *machine, d *tape) {
 	case 9:
 		m.next()
 		m.nextIsDue()
+	case 10:
+		if id := uint32(d.byte()); m.ref[id] > 0 {
+			m.schedule(id, m.ref[id]+Tick(d.byte()%5)-2)
+		}
 	}
 }

@@ -270,6 +270,19 @@ func TestRescheduleEarlier(t *testing.T) {
 	equal(t, "Len, Stale", []int{w.Len(), w.Stale()}, []int{0, 0})
 }
 
+// TestRescheduleOneTickEarlier moves a deadline from the start of a bucket to the tick before it.
+func TestRescheduleOneTickEarlier(t *testing.T) {
+	for level := range Levels {
+		at := Tick(2)<<(level*SlotBits) - 1
+		w := New(0)
+		w.Schedule(1, at+1)
+		w.Schedule(1, at)
+		check(t, w)
+		ticks := visits(t, w, 1, at)
+		equal(t, "last visit", ticks[len(ticks)-1], at)
+	}
+}
+
 // TestRescheduleLaterStays is the touch: nothing happens until the bucket comes up.
 func TestRescheduleLaterStays(t *testing.T) {
 	w := New(0)
