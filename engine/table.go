@@ -73,8 +73,10 @@ func (t *Table[V]) Create(v V) (Session[V], error) {
 	if !ok {
 		return Session[V]{}, ErrClosed
 	}
-	defer sh.mu.Unlock()
-	return t.insertLocked(sh, i, &k, v)
+	s, err := t.insertLocked(sh, i, &k, v)
+	sh.mu.Unlock()
+	t.refill()
+	return s, err
 }
 
 // Ensure touches the session with the ID, or creates it with the value v if there is none. It
@@ -101,6 +103,7 @@ func (t *Table[V]) Ensure(id string, v V) (s Session[V], created bool, err error
 		if !ok {
 			s, err = t.insertLocked(sh, i, &k, v)
 			sh.mu.Unlock()
+			t.refill()
 			return s, err == nil, err
 		}
 		sh.mu.Unlock()
@@ -146,6 +149,18 @@ func (t *Table[V]) growLocked(i int) bool {
 		t.values.Grow(first)
 	}
 	return ok
+}
+
+// refill makes the chunk of slots that the next shard to grow will take, so that its memory is
+// put in place while no lock is held.
+func (t *Table[V]) refill() {
+	if !t.store.WantsSpare() {
+		return
+	}
+	spare := t.store.MakeSpare()
+	t.growth.Lock()
+	t.store.PutSpare(spare)
+	t.growth.Unlock()
 }
 
 // Lookup finds a session by its ID. It does not touch it.

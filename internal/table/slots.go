@@ -1,11 +1,17 @@
 package table
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 const (
 	chunkBits  = 10
 	chunkSlots = 1 << chunkBits
 	chunkMask  = chunkSlots - 1
+
+	// hugeChunks is how many chunks a store has before it asks for huge pages.
+	hugeChunks = 32
 
 	// noSlot ends a free list.
 	noSlot = -1
@@ -94,22 +100,58 @@ func (s *Store) NeedsChunk(shard int) bool {
 }
 
 // AddChunk gives the shard a chunk of free slots and returns the first; false when no slot number
-// is left. REQUIRES: the shard's lock and the growth lock that all shards share.
+// is left. It takes the spare chunk if there is one.
+// REQUIRES: the shard's lock and the growth lock that all shards share.
 func (s *Store) AddChunk(shard int) (first uint32, ok bool) {
 	old := s.slots.Load()
 	n := len(old.chunks)
 	if n == 1<<(32-chunkBits)-1 {
 		return 0, false
 	}
+	c := s.spare
+	if c == nil {
+		c = new(chunk)
+	}
+	s.spare = nil
+	s.spareWanted.Store(true)
 	// Readers of the old directory do not look past its length, so the arrays are shared.
 	s.slots.Store(&slotDir{
-		chunks: append(old.chunks, new(chunk)),
+		chunks: append(old.chunks, c),
 		owner:  append(old.owner, uint32(shard)),
 	})
 	f := &s.shards[shard].free
 	f.next, f.left = uint32(n)<<chunkBits, chunkSlots
 	return f.next, true
 }
+
+// WantsSpare reports, once, that the spare chunk was used.
+func (s *Store) WantsSpare() bool {
+	return s.spareWanted.Load() && s.spareWanted.CompareAndSwap(true, false)
+}
+
+// MakeSpare makes a chunk for PutSpare, with its memory in place. It is apart because it takes
+// long, in particular where the memory is a huge page, and therefore is done with no lock held.
+func (s *Store) MakeSpare() *Spare {
+	c := new(chunk)
+	if len(s.slots.Load().chunks) >= hugeChunks {
+		adviseHuge(unsafe.Pointer(c), unsafe.Sizeof(*c))
+	}
+	const perPage = 4096 / 8
+	for i := 0; i < chunkSlots; i += perPage {
+		c.words[i].Store(0)
+		c.times[i] = 0
+	}
+	for i := 0; i < chunkSlots; i += perPage / keyWords {
+		c.keys[i][0].Store(0)
+	}
+	return &Spare{c}
+}
+
+// Spare is a chunk in no store.
+type Spare struct{ chunk *chunk }
+
+// PutSpare keeps a chunk for the next AddChunk. REQUIRES: the growth lock.
+func (s *Store) PutSpare(spare *Spare) { s.spare = spare.chunk }
 
 // takeSlot takes a free slot and returns it with the generation that its session shall bear.
 // REQUIRES: the shard's lock, and not NeedsChunk.

@@ -22,6 +22,10 @@ type Store struct {
 	// slots lists all chunks. Replaced under the growth lock.
 	slots atomic.Pointer[slotDir]
 
+	// spare is the chunk that AddChunk takes first. Guarded by the growth lock.
+	spare       *chunk
+	spareWanted atomic.Bool
+
 	_ [64]byte
 	// stamped is whether a touch changed a word since it was last taken.
 	stamped atomic.Bool
