@@ -34,6 +34,7 @@ const (
 	WheelRussellLuo
 )
 
+// String is the wheel's name as curfewd's --wheel takes it.
 func (k WheelKind) String() string {
 	switch k {
 	case WheelNative:
