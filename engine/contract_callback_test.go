@@ -17,7 +17,7 @@ func TestContract_BatchesAreBounded(t *testing.T) {
 	o := engine.Options[int]{IdleTimeout: time.Second, Grace: time.Second}
 	count := func() {
 		most.Store(max(most.Load(), running.Add(1)))
-		time.Sleep(time.Microsecond)
+		pause(time.Microsecond)
 		running.Add(-1)
 	}
 	o.OnExpire = func([]engine.Expired[int]) { count() }

@@ -99,13 +99,13 @@ func testCloseInUse(w *world) {
 				w.tab.Touch(s.ID())
 				_, _ = w.tab.Renew(s.ID())
 				s.SetIdleTimeout(time.Minute)
-				time.Sleep(time.Millisecond)
+				pause(time.Millisecond)
 				w.tab.Stats()
 				s.Remove()
 			}
 		})
 	}
-	time.Sleep(100 * time.Millisecond)
+	pause(100 * time.Millisecond)
 	w.close()
 	all.Wait()
 	w.wantClosed()
@@ -117,7 +117,7 @@ func TestContract_CloseWaitsForTheCallback(t *testing.T) {
 	o := engine.Options[int]{IdleTimeout: time.Second}
 	o.OnExpire = func([]engine.Expired[int]) {
 		began = true
-		time.Sleep(time.Minute)
+		pause(time.Minute)
 		returned = true
 	}
 	inWorlds(t, o, func(w *world) {
@@ -188,7 +188,7 @@ func TestContract_CloseLeavesNoGoroutine(t *testing.T) {
 							t.Fatalf("Create: %v", err)
 						}
 					}
-					time.Sleep(time.Duration(i) * time.Millisecond)
+					pause(time.Duration(i) * time.Millisecond)
 					_ = tab.Close()
 				}
 			})

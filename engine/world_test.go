@@ -121,6 +121,9 @@ func (w *world) graced() []engine.Session[int] {
 	return slices.Clone(w.mu.graced)
 }
 
+// pause lets fake time pass, in a callback for one.
+func pause(d time.Duration) { time.Sleep(d) }
+
 // sleep lets fake time pass and waits until the table has done what it had to.
 func (w *world) sleep(d time.Duration) {
 	time.Sleep(d)
