@@ -1,3 +1,9 @@
 module github.com/curfew-go/curfew
 
 go 1.26
+
+require (
+	github.com/RussellLuo/timingwheel v0.0.0-20220218152713-54845bda3108
+	github.com/cespare/xxhash/v2 v2.3.0
+	pgregory.net/rapid v1.3.0
+)
