@@ -230,10 +230,13 @@ func TestDefect_PanicLeavesLocksHeld(t *testing.T) {
 
 // Caffeine 3e66fe9de: removing others from a callback stranded their bucket.
 func TestDefect_RemovalInCallbackStrandsOthers(t *testing.T) {
+	var mu sync.Mutex
 	var all []engine.Session[int]
 	var removed int
 	o := secondIdle
 	o.OnExpire = func(b []engine.Expired[int]) {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, e := range b {
 			if _, ok := all[(e.Value+1)%len(all)].Remove(); ok {
 				removed++
@@ -241,10 +244,12 @@ func TestDefect_RemovalInCallbackStrandsOthers(t *testing.T) {
 		}
 	}
 	inWorlds(t, o, func(w *world) {
+		mu.Lock()
 		all, removed = nil, 0
 		for i := range 3000 {
 			all = append(all, w.create(i))
 		}
+		mu.Unlock()
 		w.sleep(time.Second + w.late)
 		w.wantLen(0)
 		if n := len(w.ended()); n+removed != 3000 {

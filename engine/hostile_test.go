@@ -127,7 +127,6 @@ func fill(t testing.TB, ids []string) *engine.Table[int] {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tab.Close() })
 	for i, id := range ids {
 		if _, created, err := tab.Ensure(id, i); err != nil || !created {
 			t.Fatalf("Ensure(%q) = %v, %v, want a new session", id, created, err)

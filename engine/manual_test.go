@@ -27,8 +27,7 @@ func newManual(t testing.TB, o engine.Options[int]) (*engine.Table[int], *[]engi
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tab.Close() })
-	return tab, ended
+	return tab, ended // It has no goroutine, so nobody needs to close it.
 }
 
 func mustCreate(t testing.TB, tab *engine.Table[int], v int) engine.Session[int] {
