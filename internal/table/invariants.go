@@ -220,7 +220,7 @@ func (x *census) session(slot uint32, w Word) error {
 	}
 	b := block{
 		class: classOf(len(id)),
-		n:     uint32(x.s.chunkOf(slot).keys[slot&chunkMask][0].Load()),
+		n:     uint32(x.s.chunkOf(slot).key(slot)[0].Load()),
 	}
 	if x.blocks[b] {
 		return fmt.Errorf("block %v holds another session's key", b)
@@ -243,7 +243,7 @@ func (x *census) freeList() error {
 		if n == x.free {
 			return fmt.Errorf("free list is a ring or holds more than %d slots", x.free)
 		}
-		at = x.s.chunkOf(slot).created[slot&chunkMask]
+		at = *x.s.chunkOf(slot).time(slot)
 	}
 	if n != x.free {
 		return fmt.Errorf("free list holds %d slots, want %d", n, x.free)

@@ -3,7 +3,9 @@ package table
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -175,25 +177,41 @@ func (e *entry) outcome(stamp uint64) Outcome {
 	case e.grace:
 		return InGrace
 	case e.stamp >= stamp:
-		return Fresh
+		return Touched
 	case stamp == Asleep:
 		return Sleepy
 	}
 	e.stamp = stamp
-	return Stamped
+	return Touched
 }
 
 func (m *machine) touch(id string, stamp uint64) {
 	m.t.Helper()
-	got := m.s.Touch([]byte(id), stamp)
+	got := m.s.Touch(id, stamp)
 	if got == Stashed {
 		got = Missing
 		if r, ok := m.find(id); ok {
 			got = m.s.TouchRef(r, stamp)
 		}
 	}
-	if want := m.live[id].outcome(stamp); got != want {
-		m.t.Fatalf("Touch(%q, %d) = %d, want %d", id, stamp, got, want)
+	m.stamped(id, stamp, got)
+}
+
+// stamped compares the outcome of a touch, and whether the store noted a change, with the map.
+func (m *machine) stamped(id string, stamp uint64, got Outcome) {
+	m.t.Helper()
+	e := m.live[id]
+	var before, after uint64
+	if e != nil {
+		before = e.stamp
+	}
+	want := e.outcome(stamp)
+	if e != nil {
+		after = e.stamp
+	}
+	if noted := m.s.TakeStamped(); got != want || noted != (after != before) {
+		m.t.Fatalf("touch of %q at %d = %d, noted %v, want %d, stamps %d, %d",
+			id, stamp, got, noted, want, before, after)
 	}
 }
 
@@ -203,9 +221,7 @@ func (m *machine) touchRef(id string, stamp uint64) {
 	if e == nil {
 		return
 	}
-	if got, want := m.s.TouchRef(e.ref, stamp), e.outcome(stamp); got != want {
-		m.t.Fatalf("TouchRef(%q, %d) = %d, want %d", id, stamp, got, want)
-	}
+	m.stamped(id, stamp, m.s.TouchRef(e.ref, stamp))
 }
 
 // touchBatch touches n keys from the n-th on, some twice, and as many dead Refs.
@@ -224,18 +240,19 @@ func (m *machine) touchBatch(from, n int, stamp uint64) {
 		}
 		for range 1 + i&1 {
 			refs = append(refs, e.ref)
-			if o := e.outcome(stamp); o == Fresh || o == Stamped {
+			if e.outcome(stamp) == Touched {
 				want++
 			}
 		}
 	}
 	var rest [TouchBatchMax]uint8
-	got, _, left := TouchBatch(m.s, refs, stamp, &rest)
+	got, left := TouchBatch(m.s, refs, stamp, &rest)
 	for _, i := range rest[:left] {
-		if o := m.s.TouchRef(refs[i], stamp); o == Fresh || o == Stamped {
+		if m.s.TouchRef(refs[i], stamp) == Touched {
 			got++
 		}
 	}
+	m.s.TakeStamped()
 	if got != want {
 		m.t.Fatalf("TouchBatch(%#x, %d) = %d, want %d", refs, stamp, got, want)
 	}
@@ -361,7 +378,7 @@ func checkStore(t tester, s *Store) {
 // finish ends all sessions and expects the store to be empty.
 func (m *machine) finish() {
 	m.t.Helper()
-	m.end(m.keys...)
+	m.end(slices.Collect(maps.Keys(m.live))...)
 	m.check()
 	for i := range m.s.shards {
 		x := &m.s.shards[i].index
