@@ -172,19 +172,27 @@ func (s *Store) Rekey(shard int, slot uint32, k *Key) {
 	kind := Word(word.Load()).kind()
 	s.unlink(shard, s.hashSlot(sk, kind), slot)
 	place := sk[0].Load()
+	// Readers must not take for a key what is half the one and half the other.
+	setKind(word, kindNone, 0)
 	s.setKey(shard, sk, &k.key)
-	for {
-		old := Word(word.Load())
-		w := (old + 1<<renewShift) & renewMask
-		w |= old&^(renewMask|kindMask) | Word(k.kind<<kindShift)
-		if word.CompareAndSwap(uint64(old), uint64(w)) {
-			break
-		}
-	}
+	setKind(word, k.kind, 1)
 	if kind == kindLong {
 		s.shards[shard].long.drop(place)
 	}
 	s.link(shard, k.hash, slot)
+}
+
+// setKind puts another kind of key into the word of a session, which may be touched meanwhile,
+// and counts so many renewals more.
+func setKind(word *atomic.Uint64, kind uint64, renewals Word) {
+	for {
+		old := Word(word.Load())
+		w := (old + renewals<<renewShift) & renewMask
+		w |= old&^(renewMask|kindMask) | Word(kind<<kindShift)
+		if word.CompareAndSwap(uint64(old), uint64(w)) {
+			return
+		}
+	}
 }
 
 // Bytes is the memory that the store holds. REQUIRES: the shard's lock, for that shard's part.
