@@ -14,7 +14,8 @@ func TestColumn(t *testing.T) {
 	}
 	for n := range uint32(9) {
 		cell := c.At(n<<chunkBits | 1023)
-		if grown := n == 0 || n == 3 || n == 7; (cell != nil) != grown || grown && *cell != uint64(n) {
+		grown := n == 0 || n == 3 || n == 7
+		if (cell != nil) != grown || grown && *cell != uint64(n) {
 			t.Errorf("cell of chunk %d is %v", n, cell)
 		}
 	}

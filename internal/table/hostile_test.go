@@ -30,10 +30,8 @@ func inverse(n uint64) uint64 {
 
 func xxRound(acc, w uint64) uint64 { return bits.RotateLeft64(acc+w*prime2, 31) * prime1 }
 
-// xxUnround is the word that takes round from acc to r.
-func xxUnround(acc, r uint64) uint64 {
-	return (bits.RotateLeft64(r*unprime1, -31) - acc) * unprime2
-}
+// xxUnround is the word whose round from 0 gives r.
+func xxUnround(r uint64) uint64 { return bits.RotateLeft64(r*unprime1, -31) * unprime2 }
 
 // xxLanes are the four accumulators after stripes of 32 bytes.
 func xxLanes(seed uint64, words []uint64) [4]uint64 {
@@ -79,7 +77,7 @@ func keyOfHash(s *Store, hash, salt uint64) string {
 	want := xxUntail(xxUnfinish(hash), 40^s.secret[maxKeyWords])
 	have := xxMerge(xxLanes(0, masked), 48)
 	r := bits.RotateLeft64((want-prime4)*unprime1, -27) ^ have
-	words[4] = xxUnround(0, r) ^ s.secret[4]
+	words[4] = xxUnround(r) ^ s.secret[4]
 	return keyOfWords(words)
 }
 
@@ -107,7 +105,7 @@ func equalPlain(n int) (keys []string) {
 	for range n {
 		words := []uint64{r.Uint64(), r.Uint64(), r.Uint64(), r.Uint64()}
 		have := xxMerge(xxLanes(0, words), 40)
-		keys = append(keys, keyOfWords(append(words, xxUnround(0, have))))
+		keys = append(keys, keyOfWords(append(words, xxUnround(have))))
 	}
 	return keys
 }
@@ -120,9 +118,9 @@ func equalTails() (tails []string) {
 	for i := range uint64(4) {
 		a, b := i&1, i>>1
 		tails = append(tails, keyOfWords([]uint64{
-			xxUnround(0, 0x1111^a*low),
-			xxUnround(0, 0x2222^a*top^b*low),
-			xxUnround(0, 0x3333^b*top),
+			xxUnround(0x1111 ^ a*low),
+			xxUnround(0x2222 ^ a*top ^ b*low),
+			xxUnround(0x3333 ^ b*top),
 		}))
 	}
 	return tails

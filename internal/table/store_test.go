@@ -146,7 +146,10 @@ func TestRetiredInBatch(t *testing.T) {
 // TestRekeyKeepsTheRest changes keys between all kinds, often enough for the renewals to wrap.
 func TestRekeyKeepsTheRest(t *testing.T) {
 	m := newMachine(t, 1)
-	forms := []string{"s", strings.Repeat("f", 32), strings.Repeat("l", 33), strings.Repeat("L", 255)}
+	var forms []string
+	for _, n := range []int{1, 32, 33, 255} {
+		forms = append(forms, strings.Repeat("f", n))
+	}
 	m.insert("first")
 	e := m.live["first"]
 	m.touch("first", 7)
@@ -309,9 +312,9 @@ func pointerIn(t reflect.Type) (string, bool) {
 	case reflect.Array:
 		return pointerIn(t.Elem())
 	case reflect.Struct:
-		for i := range t.NumField() {
-			if at, ok := pointerIn(t.Field(i).Type); ok {
-				return t.Field(i).Name + " " + at, true
+		for f := range t.Fields() {
+			if at, ok := pointerIn(f.Type); ok {
+				return f.Name + " " + at, true
 			}
 		}
 		return "", false
