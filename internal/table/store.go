@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
+
+	"github.com/curfew-go/curfew/internal/invariants"
 )
 
 // MaxShards is the most shards that a store can have.
@@ -37,7 +39,10 @@ type shard struct {
 	index index
 	free  freeSlots
 	long  longKeys
-	_     [64]byte // Keeps the next shard's directory pointer off this one's lines.
+
+	// unchecked is how many changes there were since the shard's invariants were checked.
+	unchecked int
+	_         [64]byte // Keeps the next shard's directory pointer off this one's lines.
 }
 
 // New makes an empty store of at least one shard, rounded up to a power of two of at most
@@ -99,6 +104,9 @@ func (s *Store) Insert(shard int, k *Key, stamp uint64, created int64) Ref {
 	w := Word(gen<<genShift | k.kind<<kindShift | activeBits | stamp)
 	c.word(slot).Store(uint64(w))
 	s.link(shard, k.hash, slot)
+	if invariants.Enabled {
+		s.checkNowAndThen(shard)
+	}
 	return refOf(slot, w)
 }
 
@@ -147,6 +155,9 @@ func (s *Store) Bury(shard int, slots []uint32) {
 		s.bury(shard, slots[:n])
 		slots = slots[n:]
 	}
+	if invariants.Enabled {
+		s.checkNowAndThen(shard)
+	}
 }
 
 func (s *Store) bury(shard int, slots []uint32) {
@@ -180,6 +191,9 @@ func (s *Store) Rekey(shard int, slot uint32, k *Key) {
 		s.shards[shard].long.drop(place)
 	}
 	s.link(shard, k.hash, slot)
+	if invariants.Enabled {
+		s.checkNowAndThen(shard)
+	}
 }
 
 // setKind puts another kind of key into the word of a session, which may be touched meanwhile,
