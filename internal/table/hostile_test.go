@@ -231,6 +231,29 @@ func TestHostileKeys(t *testing.T) {
 	}
 }
 
+// TestHashIsSecret hashes keys of all lengths in two stores, and in one after each word of its
+// secrets changed: each hash depends on those that cover its key, and on no more.
+func TestHashIsSecret(t *testing.T) {
+	s, other := New(1), New(1)
+	for n := 1; n <= MaxKey; n++ {
+		id := []byte(randomKey(rand.New(rand.NewPCG(uint64(n), 1)), n))
+		hash := s.makeKey(id).hash
+		if hash == other.makeKey(id).hash || hash == xxhash.Sum64(id) {
+			t.Errorf("a key of %d bytes has hash %#x in two stores or without secrets", n, hash)
+		}
+		words := (n + 7) / 8
+		for i := range s.secret {
+			s.secret[i]++
+			changed := s.makeKey(id).hash != hash
+			s.secret[i]--
+			want := i < keyWords && n <= keyBytes || n > keyBytes && (i < words || i == maxKeyWords)
+			if changed != want {
+				t.Errorf("secret %d changes the hash of %d bytes: %v", i, n, changed)
+			}
+		}
+	}
+}
+
 // maxEqual is how many keys there are of the hash that most have in a store.
 func maxEqual(s *Store, keys []string) (n int) {
 	counts := map[uint64]int{}

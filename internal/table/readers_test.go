@@ -57,7 +57,7 @@ func TestReaders(t *testing.T) {
 	}
 	for round := range rounds {
 		c := newCrowd(uint64(round), churn)
-		const readers = 2
+		const readers = 3
 		var seen [readers]map[sighting]bool
 		var wg sync.WaitGroup
 		for i := range readers {
@@ -226,6 +226,54 @@ func (c *crowd) readStable(i int, r *rand.Rand) {
 	}
 	if w, ok := c.s.Is(c.refs[i]); !ok || w.Stamp() > c.tick.Load() {
 		c.failf("word of %#x is %#x, at %d", c.refs[i], uint64(w), c.tick.Load())
+	}
+}
+
+// TestReadersOfGrowth has readers look for keys while the index grows from nothing, again and
+// again: most splits move some of the keys, and many double the directory.
+func TestReadersOfGrowth(t *testing.T) {
+	stores := 1500
+	if invariants.Enabled {
+		stores = 40
+	}
+	const stable, growth = 100, 2500
+	var keys []string
+	r := rand.New(rand.NewPCG(4, 2))
+	for range stable + growth {
+		keys = append(keys, randomKey(r, keyBytes))
+	}
+	var current atomic.Pointer[Store]
+	var misses atomic.Int64
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	grow := func() {
+		s := New(1)
+		insertAll(s, keys[:stable], nil)
+		current.Store(s)
+		insertAll(s, keys[stable:], nil)
+	}
+	grow()
+	// More readers than processors, so that some are held up in the middle of a look-up.
+	for range 4 {
+		wg.Go(func() {
+			for !done.Load() {
+				s := current.Load()
+				for _, id := range keys[:stable] {
+					k := s.Key([]byte(id))
+					if _, _, ok, stashed := s.Find(&k); !ok && !stashed {
+						misses.Add(1)
+					}
+				}
+			}
+		})
+	}
+	for i := 0; i < stores && misses.Load() == 0; i++ {
+		grow()
+	}
+	done.Store(true)
+	wg.Wait()
+	if n := misses.Load(); n > 0 {
+		t.Errorf("%d look-ups missed a session that lived throughout", n)
 	}
 }
 

@@ -158,7 +158,11 @@ func TestRekeyKeepsTheRest(t *testing.T) {
 	for i := range 40 {
 		to := forms[i%4][:len(forms[i%4])-1] + string([]byte{byte('a' + i)})
 		k := m.s.Key([]byte(to))
+		before := m.s.Load(e.ref.Slot())
 		m.s.Rekey(0, e.ref.Slot(), &k)
+		if after := m.s.Load(e.ref.Slot()); (after^before)&renewMask == 0 {
+			t.Fatalf("Rekey counts no renewal: word %#x, then %#x", uint64(before), uint64(after))
+		}
 		delete(m.live, at)
 		*m.cells.At(e.ref.Slot()) = to
 		m.live[to] = e
