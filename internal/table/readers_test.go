@@ -232,7 +232,7 @@ func (c *crowd) readStable(i int, r *rand.Rand) {
 // TestReadersOfGrowth has readers look for keys while the index grows from nothing, again and
 // again: most splits move some of the keys, and many double the directory.
 func TestReadersOfGrowth(t *testing.T) {
-	stores := 1500
+	stores := 600
 	if invariants.Enabled {
 		stores = 40
 	}
@@ -282,7 +282,7 @@ func TestReadersOfGrowth(t *testing.T) {
 // a short key that is read as if it were one of 32 bytes. The reader comes upon the slot because
 // the old key's entry is in the same bucket under the same tag.
 func TestRekeyShowsNoMixedKey(t *testing.T) {
-	rounds := 100_000
+	rounds := 40_000
 	if invariants.Enabled {
 		rounds = 10_000
 	}
