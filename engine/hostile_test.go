@@ -142,7 +142,7 @@ func TestHostile_CollidingIDs(t *testing.T) {
 	tab := fill(t, ids)
 	hostile, random := tab.Stats().Bytes, fill(t, randomLike(ids)).Stats().Bytes
 	if hostile > random*5/4 {
-		t.Errorf("%d colliding IDs take %d bytes, as many random ones %d", len(ids), hostile, random)
+		t.Errorf("%d colliding IDs take %d bytes, random ones %d", len(ids), hostile, random)
 	}
 	for i, id := range ids {
 		s, ok := tab.Lookup(id)

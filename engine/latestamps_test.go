@@ -12,7 +12,8 @@ func TestLateStamps_Until(t *testing.T) {
 	l.add(10, 2, 13)
 	l.add(20, 2, 500)
 	l.add(600, 2, 100)
-	for s, want := range map[uint64]uint64{0: 0, 5: 0, 9: 0, 10: 13, 11: 0, 19: 0, 20: 500, 21: 0, 600: 0} {
+	for s, want := range map[uint64]uint64{
+		0: 0, 5: 0, 9: 0, 10: 13, 11: 0, 19: 0, 20: 500, 21: 0, 600: 0} {
 		if got := l.until(s); got != want {
 			t.Errorf("until(%d) = %d, want %d", s, got, want)
 		}

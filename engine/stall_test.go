@@ -69,8 +69,12 @@ func (s *stall) touch(d *stalled) bool {
 	return true
 }
 
-// after waits for a time that was asked for; nothing but that time is waited for.
-func after(d time.Duration) { <-time.After(d) }
+// after holds on for a while: in these tests the time that passes is the event.
+func after(t testing.TB, d time.Duration) {
+	t.Helper()
+	start := time.Now()
+	waitFor(t, "time passes", func() bool { return time.Since(start) >= d })
+}
 
 // waitFor polls until something holds.
 func waitFor(t testing.TB, what string, holds func() bool) {
@@ -95,7 +99,7 @@ func TestStall_HeldPublisher(t *testing.T) {
 	var all []*stalled
 	for range 10 {
 		all = append(all, s.create())
-		after(10 * time.Millisecond)
+		after(t, 10*time.Millisecond)
 		for _, d := range append(all, old) {
 			if !s.touch(d) {
 				t.Error("Touch = false while the publisher is held up")
@@ -114,9 +118,9 @@ func TestStall_CreatedWhileThePublisherIsHeld(t *testing.T) {
 	defer s.tab.Close()
 	s.touch(s.create()) // Wakes the publisher.
 	s.tab.clock.mu.Lock()
-	after(20 * time.Millisecond)
+	after(t, 20*time.Millisecond)
 	d := s.create()
-	after(50 * time.Millisecond)
+	after(t, 50*time.Millisecond)
 	if !s.touch(d) {
 		t.Error("Touch = false while the publisher is held up")
 	}
