@@ -394,12 +394,9 @@ func (m *machine) finish() {
 }
 
 // insertAll inserts keys that are not there into a store without the help of a machine.
-func insertAll(s *Store, ids []string, each func(shard int, r Ref)) {
+func insertAll(s *Store, ids []string) {
 	for _, id := range ids {
-		shard, r := insertKey(s, id)
-		if each != nil {
-			each(shard, r)
-		}
+		insertKey(s, id)
 	}
 }
 

@@ -248,9 +248,9 @@ func TestReadersOfGrowth(t *testing.T) {
 	var wg sync.WaitGroup
 	grow := func() {
 		s := New(1)
-		insertAll(s, keys[:stable], nil)
+		insertAll(s, keys[:stable])
 		current.Store(s)
-		insertAll(s, keys[stable:], nil)
+		insertAll(s, keys[stable:])
 	}
 	grow()
 	// More readers than processors, so that some are held up in the middle of a look-up.
