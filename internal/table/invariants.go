@@ -1,6 +1,24 @@
 package table
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/curfew-go/curfew/internal/invariants"
+)
+
+// checkNowAndThen panics when an invariant of a shard is broken. It looks once in about as many
+// changes as the shard has slots, so that checking costs each of them a constant.
+func (s *Store) checkNowAndThen(shard int) {
+	sh := &s.shards[shard]
+	sh.unchecked++
+	if sh.unchecked < 1000+segEntries*len(sh.index.depth) {
+		return
+	}
+	sh.unchecked = 0
+	if err := s.checkInvariants(shard); err != nil {
+		invariants.Check(false, "table: %v", err)
+	}
+}
 
 // checkInvariants returns an error that says which invariant of a shard is broken, nil when all
 // hold, as they do between two calls of a writer when each killed session was buried:
