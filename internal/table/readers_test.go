@@ -232,7 +232,7 @@ func (c *crowd) readStable(i int, r *rand.Rand) {
 // TestReadersOfGrowth has readers look for keys while the index grows from nothing, again and
 // again: most splits move some of the keys, and many double the directory.
 func TestReadersOfGrowth(t *testing.T) {
-	stores := 600
+	stores := 1000
 	if invariants.Enabled {
 		stores = 40
 	}
@@ -282,9 +282,9 @@ func TestReadersOfGrowth(t *testing.T) {
 // a short key that is read as if it were one of 32 bytes. The reader comes upon the slot because
 // the old key's entry is in the same bucket under the same tag.
 func TestRekeyShowsNoMixedKey(t *testing.T) {
-	rounds := 40_000
+	rounds := 5_000
 	if invariants.Enabled {
-		rounds = 10_000
+		rounds = 2_000
 	}
 	r := rand.New(rand.NewPCG(8, 1))
 	for name, draw := range map[string]func() (from, to, never string){
