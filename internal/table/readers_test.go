@@ -234,7 +234,7 @@ func (c *crowd) readStable(i int, r *rand.Rand) {
 func TestReadersOfGrowth(t *testing.T) {
 	stores := 1000
 	if invariants.Enabled {
-		stores = 40
+		stores = 15
 	}
 	const stable, growth = 100, 2500
 	var keys []string
