@@ -400,13 +400,13 @@ func insertAll(s *Store, ids []string) {
 	}
 }
 
-func insertKey(s *Store, id string) (shard int, r Ref) {
+func insertKey(s *Store, id string) Ref {
 	k := s.Key([]byte(id))
-	shard = s.Shard(&k)
+	shard := s.Shard(&k)
 	if s.NeedsChunk(shard) {
 		if _, ok := s.AddChunk(shard); !ok {
 			panic(fmt.Sprintf("no chunk for %q", id))
 		}
 	}
-	return shard, s.Insert(shard, &k, 1, 0)
+	return s.Insert(shard, &k, 1, 0)
 }

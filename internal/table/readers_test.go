@@ -97,7 +97,7 @@ func newCrowd(seed uint64, churn int) *crowd {
 		c.keys = append(c.keys, string(id))
 	}
 	for _, id := range c.keys[:c.stable] {
-		_, ref := insertKey(c.s, id)
+		ref := insertKey(c.s, id)
 		c.refs = append(c.refs, ref)
 	}
 	c.tick.Store(2)
@@ -113,7 +113,7 @@ func (c *crowd) write(seed uint64) map[sighting]bool {
 		bore[sighting{ref, i}] = true
 	}
 	insert := func(i int) {
-		_, ref := insertKey(c.s, c.keys[i])
+		ref := insertKey(c.s, c.keys[i])
 		at[i] = ref
 		bore[sighting{ref, i}] = true
 	}
