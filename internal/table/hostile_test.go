@@ -214,8 +214,8 @@ func TestHostileKeys(t *testing.T) {
 				random = append(random, randomKey(r, len(k)))
 			}
 			s, control := New(1), New(1)
-			insertAll(s, test.keys, nil)
-			insertAll(control, random, nil)
+			insertAll(s, test.keys)
+			insertAll(control, random)
 			checkStore(t, s)
 			x, y := &s.shards[0].index, &control.shards[0].index
 			if n := len(x.stash.slots); n != 0 {

@@ -267,7 +267,7 @@ func TestReaderBeforeSplit(t *testing.T) {
 	anew := 0
 	for range 30_000 {
 		id := randomKey(r, 32)
-		_, ref := insertKey(s, id)
+		ref := insertKey(s, id)
 		if len(readers) < 300 {
 			k := s.Key([]byte(id))
 			d := x.dir.Load()

@@ -394,22 +394,19 @@ func (m *machine) finish() {
 }
 
 // insertAll inserts keys that are not there into a store without the help of a machine.
-func insertAll(s *Store, ids []string, each func(shard int, r Ref)) {
+func insertAll(s *Store, ids []string) {
 	for _, id := range ids {
-		shard, r := insertKey(s, id)
-		if each != nil {
-			each(shard, r)
-		}
+		insertKey(s, id)
 	}
 }
 
-func insertKey(s *Store, id string) (shard int, r Ref) {
+func insertKey(s *Store, id string) Ref {
 	k := s.Key([]byte(id))
-	shard = s.Shard(&k)
+	shard := s.Shard(&k)
 	if s.NeedsChunk(shard) {
 		if _, ok := s.AddChunk(shard); !ok {
 			panic(fmt.Sprintf("no chunk for %q", id))
 		}
 	}
-	return shard, s.Insert(shard, &k, 1, 0)
+	return s.Insert(shard, &k, 1, 0)
 }

@@ -30,7 +30,7 @@ func newBenchStore(n int) *benchStore {
 		if bs.s.WantsSpare() {
 			bs.s.PutSpare(bs.s.MakeSpare())
 		}
-		_, bs.refs[i] = insertKey(bs.s, string(bs.id(i)))
+		bs.refs[i] = insertKey(bs.s, string(bs.id(i)))
 	}
 	bs.perm = r.Perm(n)
 	return bs
@@ -240,7 +240,7 @@ func BenchmarkBury(b *testing.B) {
 					b.StopTimer()
 					bury()
 					for j := range bs.refs {
-						_, bs.refs[j] = insertKey(bs.s, string(bs.id(j)))
+						bs.refs[j] = insertKey(bs.s, string(bs.id(j)))
 					}
 					bs.order()
 					b.StartTimer()

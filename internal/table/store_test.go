@@ -53,7 +53,7 @@ func TestTouchOfNoKey(t *testing.T) {
 
 func TestTouchOfNoSlot(t *testing.T) {
 	s := New(1)
-	_, r := insertKey(s, "a")
+	r := insertKey(s, "a")
 	for _, r := range []Ref{0, 1, r + 1, r + 1<<genShift, r | 0xffffffff, ^Ref(0)} {
 		if o := s.TouchRef(r, 9); o != Missing {
 			t.Errorf("TouchRef(%#x) = %d", r, o)
@@ -179,7 +179,7 @@ func TestRekeyKeepsTheRest(t *testing.T) {
 func TestOvertakenReader(t *testing.T) {
 	s := New(1)
 	long := strings.Repeat("l", 100)
-	_, r := insertKey(s, long)
+	r := insertKey(s, long)
 	k := s.Key([]byte(long))
 	c := s.chunkOf(r.Slot())
 	place := c.key(r.Slot())[0].Load()
@@ -349,7 +349,7 @@ func TestAllocs(t *testing.T) {
 		var refs []Ref
 		for range 1000 {
 			id := randomKey(r, n)
-			_, ref := insertKey(s, id)
+			ref := insertKey(s, id)
 			ids, refs = append(ids, id), append(refs, ref)
 		}
 		absent := randomKey(r, n)
