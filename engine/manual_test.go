@@ -396,3 +396,24 @@ func TestManual_NotEarlyAfterTheLastStamp(t *testing.T) {
 		}
 	}
 }
+
+// When OnGrace closes the table, its batch is the last, also where OnExpire would have one.
+func TestManual_CloseInOnGraceIsTheLast(t *testing.T) {
+	var tab *engine.Table[int]
+	graced := 0
+	tab, ended := newManual(t, engine.Options[int]{
+		IdleTimeout: time.Second, Grace: time.Second, Shards: 1,
+		OnGrace: func([]engine.Session[int]) {
+			if graced++; graced == 2 {
+				_ = tab.Close()
+			}
+		},
+	})
+	mustCreate(t, tab, 1)
+	tab.Advance(time.Second)
+	mustCreate(t, tab, 2)
+	tab.Advance(time.Second) // The first session ends, the second is in grace.
+	if graced != 2 || len(*ended) != 0 {
+		t.Errorf("OnGrace called %d times, OnExpire got %d after Close", graced, len(*ended))
+	}
+}
