@@ -15,23 +15,27 @@ func (c *core) setIdleLocked(sh *shard, slot uint32, idle int64) {
 	if own != nil {
 		*own = idle
 	}
-	for {
-		w, v := c.store.Load(slot), c.clock.view()
+	w, v := c.store.Load(slot), c.clock.view()
+	if w.State() == table.Grace {
 		f := c.judge(&v, slot, w)
-		if w.State() == table.Grace && !f.grace && f.ended == 0 {
-			if !c.store.Swap(slot, w, w.With(table.Active, w.Stamp())) {
-				continue
-			}
+		// Nobody else changes the word of a session in grace while the lock is held.
+		if !f.grace && f.ended == 0 && c.store.Swap(slot, w, w.With(table.Active, w.Stamp())) {
 			c.grace.Add(-1)
 		}
-		// What is over, and what grace begins for, is the sweeper's to say; at 0 it looks at once.
-		at := f.at
-		if f.ended != 0 || f.grace && w.State() == table.Active {
-			at = 0
-		}
-		c.file(sh, slot, at)
-		return
 	}
+	c.fileLocked(sh, slot)
+	c.compactLocked(sh)
+}
+
+// fileLocked files a slot where the deadline of its session is. What is over, and what grace
+// begins for, is the sweeper's to say, which is to look at once.
+func (c *core) fileLocked(sh *shard, slot uint32) {
+	w, v := c.store.Load(slot), c.clock.view()
+	f := c.judge(&v, slot, w)
+	if f.ended != 0 || f.grace && w.State() == table.Active {
+		f.at = 0
+	}
+	c.file(sh, slot, f.at)
 }
 
 // forgetLocked clears what is kept of a slot's session, which was killed and whose word was w.
@@ -47,30 +51,38 @@ func (c *core) forgetLocked(sh *shard, slot uint32, w table.Word) {
 	sh.mu.live--
 }
 
-// renew gives the session with an ID another one.
-func (c *core) renew(id []byte) (table.Ref, error) {
+// renew gives the session with an ID another one. The slot stays, so the new ID must belong to its
+// shard. One in as many as there are shards does, and it is looked for before the lock is taken.
+func (c *core) renew(id string) (table.Ref, error) {
 	if len(id) == 0 || len(id) > table.MaxKey {
 		return 0, ErrNotFound
 	}
-	k := c.store.Key(id)
+	b := bytesOf(id)
+	k := c.store.Key(b)
 	i := c.store.Shard(&k)
+	if _, _, ok, stashed := c.store.Find(&k); !ok && !stashed {
+		if c.clock.closed() {
+			return 0, ErrClosed
+		}
+		return 0, ErrNotFound
+	}
+	fresh := new([idLen]byte)
+	newID(fresh)
+	freshKey := c.store.Key(fresh[:])
+	for c.store.Shard(&freshKey) != i {
+		newID(fresh)
+		freshKey = c.store.Key(fresh[:])
+	}
 	sh, ok := c.lock(i)
 	if !ok {
 		return 0, ErrClosed
 	}
 	defer sh.mu.Unlock()
-	slot, w, ok := c.store.FindLocked(i, &k, id)
+	slot, w, ok := c.store.FindLocked(i, &k, b)
 	if !ok {
 		return 0, ErrNotFound
 	}
-	// The slot stays, so the new ID must belong to its shard: one of as many as there are shards.
-	for {
-		var fresh [idLen]byte
-		newID(&fresh)
-		if k := c.store.Key(fresh[:]); c.store.Shard(&k) == i {
-			c.store.Rekey(i, slot, &k)
-			sh.mu.renewed++
-			return table.RefOf(slot, w), nil
-		}
-	}
+	c.store.Rekey(i, slot, &freshKey)
+	sh.mu.renewed++
+	return table.RefOf(slot, w), nil
 }

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// stampLag is how many ticks after its stamp a touch may truly have happened: it counts as
-	// the end of its tick, and the tick may be published up to one tick late. What is published
-	// later still leaves a record; see lateStamps.
-	stampLag = 2
+	// allowance is how late a tick may be published, in nanoseconds, before that leaves a record:
+	// a touch counts as the end of its tick plus this. It is less than the 5 ms that G2 allows
+	// beside two ticks, of which a touch's place in its tick takes one and rounding the other.
+	allowance = int64(4 * time.Millisecond)
 
 	// quietTicks is how many ticks without a stamp the publisher goes on before it sleeps.
 	quietTicks = 8
@@ -27,16 +27,16 @@ const (
 // quietTicks ticks without any it sleeps, and the next toucher reads the time and wakes it.
 //
 // Published ticks can be late, and a session must never end early for it (G1). Therefore a touch
-// stamped s counts as the end of tick s plus another tick, and a publisher that was held up for
+// stamped s counts as the end of tick s plus an allowance, and a publisher that was held up for
 // longer leaves a record until when touches were stamped s. Those who judge sessions take a view,
 // which publishes first, so that no record is missing for any stamp that the view lets them judge.
 //
-// A manual clock stands still between calls of advance, and its stamps are exact.
+// A manual clock stands still between calls of advance. It counts half ticks: an even stamp is the
+// beginning of a tick exactly, and an odd one somewhere within.
 type clock struct {
 	// Set by init, then only read.
 	epoch  time.Time // Time zero; all other times are nanoseconds since it.
 	tick   int64     // Nanoseconds.
-	lag    uint64    // stampLag; 0 for a manual clock.
 	manual bool
 	wake   chan struct{} // Wakes the publisher; holds one.
 
@@ -68,7 +68,6 @@ func (c *clock) init(store *table.Store, tick time.Duration, manual bool) {
 		c.mu.awake = true
 		return
 	}
-	c.lag = stampLag
 	c.stamp.Store(table.Asleep)
 }
 
@@ -80,12 +79,43 @@ func (c *clock) now() int64 {
 	return int64(time.Since(c.epoch))
 }
 
-// stampAt is the tick that a touch at that time is stamped with.
+// stampAt is what a touch at that time is stamped with.
 func (c *clock) stampAt(nanos int64) uint64 {
+	s := uint64(nanos / c.tick)
 	if c.manual {
-		nanos = satAdd(nanos, c.tick-1) / c.tick * c.tick
+		s *= 2
+		if nanos%c.tick != 0 {
+			s++
+		}
 	}
-	return min(uint64(nanos/c.tick), table.MaxStamp)
+	return min(s, table.MaxStamp)
+}
+
+// stampNow is what a new session is stamped with. While the clock is awake that is what touches
+// are: a later stamp would make touches that bear the published one look done (they would change
+// nothing), and no record tells how late those can be. The time is read before the stamp: who
+// wakes the clock afterwards publishes that time or a later one.
+func (c *clock) stampNow(now int64) uint64 {
+	if s := c.stamp.Load(); s != table.Asleep {
+		return s
+	}
+	return c.stampAt(now)
+}
+
+// begins is when the tick of a stamp begins, and ends the end of what it may stand for, without a
+// record, in nanoseconds.
+func (c *clock) begins(s uint64) int64 {
+	if c.manual {
+		s /= 2
+	}
+	return int64(s) * c.tick
+}
+
+func (c *clock) ends(s uint64) int64 {
+	if c.manual {
+		return int64(s/2+s%2) * c.tick
+	}
+	return int64(s+1)*c.tick + allowance
 }
 
 // at is a time in nanoseconds since the epoch as a time.
@@ -124,7 +154,7 @@ func (c *clock) publishLocked() {
 // more. The time is taken now, since a toucher may have read the tick up to this moment.
 func (c *clock) retireLocked(old uint64) {
 	if !c.manual {
-		c.mu.late.add(old, c.lag, uint64(c.now()/c.tick)+1)
+		c.mu.late.add(old, c.now()-c.ends(old))
 	}
 }
 
@@ -147,17 +177,17 @@ func (c *clock) view() view {
 	now := c.now()
 	v := view{now: now, tick: uint64(now / c.tick), stamp: c.stamp.Load(), late: c.mu.late}
 	if c.manual {
-		v.stamp = never
+		v.stamp = table.MaxStamp // Which stands for all time from then on.
 	}
 	return v
 }
 
-// touched is the tick by which a session stamped s was last touched at the latest.
-func (c *clock) touched(v *view, s uint64) uint64 {
+// touched is the time until which a session stamped s may have been touched.
+func (c *clock) touched(v *view, s uint64) int64 {
 	if s >= v.stamp {
-		return max(s, v.tick) + c.lag
+		return max(c.ends(s), v.now)
 	}
-	return max(s+c.lag, v.late.until(s))
+	return c.ends(s) + v.late.extra(s)
 }
 
 // advance moves a manual clock.
@@ -167,6 +197,13 @@ func (c *clock) advance(d time.Duration) {
 	now := satAdd(c.set.Load(), int64(d))
 	c.set.Store(now)
 	c.publishLocked()
+}
+
+// closed reports whether the clock was closed.
+func (c *clock) closed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.closed
 }
 
 // close stops the clock: no touch is stamped again.

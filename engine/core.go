@@ -70,6 +70,7 @@ type limits struct {
 
 const forever = math.MaxInt64
 
+// ticks is the first tick that does not begin before a time, MaxTick for forever.
 func (c *core) ticks(nanos int64) uint64 {
 	if nanos == forever {
 		return uint64(wheel.MaxTick)
@@ -88,8 +89,7 @@ func (c *core) idleOf(slot uint32) int64 {
 	return c.limits.idle
 }
 
-// lock locks the shard of a key's session. It reports false, and holds no lock, once the table is
-// closed.
+// lock locks shard i. It reports false, and holds no lock, once the table is closed.
 func (c *core) lock(i int) (*shard, bool) {
 	sh := &c.shards[i]
 	sh.mu.Lock()
@@ -163,19 +163,25 @@ func (c *core) reserve() bool {
 }
 
 const (
-	// slackStale is how many wheel entries of ended sessions a shard may have at any rate, and
-	// compactBudget how many entries one call looks at when there are more than that and more
-	// than a quarter of the living.
-	slackStale    = 256
+	// slackStale is how many wheel entries that belong to no session a shard may have at any
+	// rate, beside a fifth of its sessions (G5 says a quarter), and compactBudget how many
+	// entries one call looks at when there are more.
+	slackStale    = 128
 	compactBudget = 64
 )
 
-// compactLocked drops some wheel entries of slots that hold no session, if there are many. Slots
-// that are used again inherit their entry, so only those of a population that shrinks pile up.
+// compactLocked drops some wheel entries that belong to no session, if there are many: those of
+// slots that are free, while slots that are used again inherit theirs, and those that a shorter
+// timeout replaced. It is called wherever such entries arise.
 func (c *core) compactLocked(sh *shard) {
-	if stale := sh.mu.due.Len() - sh.mu.live; stale > slackStale+sh.mu.live/8 {
-		sh.mu.due.Compact(compactBudget, func(slot uint32) bool {
+	slack, budget := slackStale+sh.mu.live/5, compactBudget
+	if sh.mu.live == 0 {
+		slack, budget = 0, maxBatch
+	}
+	if sh.mu.due.Len()-sh.mu.live > slack {
+		sh.mu.due.Compact(budget, func(slot uint32) bool {
 			return !c.store.Load(slot).Live()
 		})
+		c.planLocked(sh)
 	}
 }

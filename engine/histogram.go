@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math"
 	"math/bits"
 	"time"
 )
@@ -71,12 +72,13 @@ func (h Histogram) Sum() time.Duration { return h.sum }
 func (h Histogram) Max() time.Duration { return h.max }
 
 // Quantile is a duration that the share q, from 0 to 1, of all durations does not exceed, and
-// which is at most 6.25 % more than the smallest such. It is 0 for an empty histogram.
+// which is at most 6.25 % more than the smallest such. It is 0 for an empty histogram
+// and for a q that is not a number.
 func (h Histogram) Quantile(q float64) time.Duration {
-	if h.count == 0 {
+	if h.count == 0 || math.IsNaN(q) {
 		return 0
 	}
-	rank := uint64(min(max(q, 0), 1) * float64(h.count))
+	rank := uint64(math.Ceil(min(max(q, 0), 1) * float64(h.count)))
 	rank = min(max(rank, 1), h.count)
 	var seen uint64
 	for i, n := range h.counts {

@@ -5,7 +5,7 @@ import "github.com/curfew-go/curfew/internal/table"
 // Reason says why time ended a session.
 type Reason uint8
 
-// The reasons. A session whose idle end and lifetime fall on the same tick ends for its lifetime.
+// The reasons. A session for which both come at the same moment ends for its lifetime.
 const (
 	ReasonIdle     Reason = iota + 1 // It was not touched for its idle timeout (and grace).
 	ReasonLifetime                   // It had lived for the table's MaxLifetime.
@@ -35,21 +35,34 @@ type fate struct {
 // judge decides about the session of a slot whose word is w.
 // REQUIRES: the shard's lock.
 func (c *core) judge(v *view, slot uint32, w table.Word) fate {
-	idleEnd := c.clock.touched(v, w.Stamp()) + c.ticks(c.idleOf(slot))
-	end, reason := idleEnd+c.ticks(c.limits.grace), ReasonIdle
+	idle, touched := c.idleOf(slot), c.clock.touched(v, w.Stamp())
+	graceAt := c.ticks(satAdd(touched, idle))
+	idleEnd := c.ticks(satAdd(satAdd(touched, idle), c.limits.grace))
+	lifeEnd := uint64(never)
 	if c.limits.life != forever {
-		life := c.ticks(satAdd(c.store.Created(slot), c.limits.life))
-		if life <= end {
-			end, reason = life, ReasonLifetime
-		}
+		lifeEnd = c.ticks(satAdd(c.store.Created(slot), c.limits.life))
 	}
+	end := min(idleEnd, lifeEnd)
 	switch {
 	case v.tick >= end:
-		return fate{ended: reason}
-	case c.limits.grace > 0 && v.tick >= idleEnd:
+		return fate{ended: c.reason(v, slot, w, idleEnd, lifeEnd)}
+	case c.limits.grace > 0 && v.tick >= graceAt:
 		return fate{grace: true, at: end}
 	}
-	return fate{at: min(idleEnd, end)}
+	return fate{at: min(graceAt, end)}
+}
+
+// reason is for what a session ends whose idle timeout is over, or whose lifetime, or both: then
+// for what was due first.
+func (c *core) reason(v *view, slot uint32, w table.Word, idleEnd, lifeEnd uint64) Reason {
+	if v.tick < lifeEnd {
+		return ReasonIdle
+	}
+	times, idle := c.timesOf(slot, w), c.idleOf(slot)
+	if v.tick >= idleEnd && c.due(times, idle, ReasonIdle) < c.due(times, idle, ReasonLifetime) {
+		return ReasonIdle
+	}
+	return ReasonLifetime
 }
 
 // times are the moments of a session's life in nanoseconds since the epoch, as they are shown.
@@ -62,15 +75,7 @@ type times struct {
 // REQUIRES: the shard's lock.
 func (c *core) timesOf(slot uint32, w table.Word) times {
 	created := c.store.Created(slot)
-	return times{created, max(created, c.stampTime(w))}
-}
-
-func (c *core) stampTime(w table.Word) int64 {
-	at := int64(w.Stamp()) * c.clock.tick
-	if c.clock.manual {
-		at = min(at, c.clock.now()) // Its stamps are rounded up.
-	}
-	return at
+	return times{created, max(created, c.clock.begins(w.Stamp()))}
 }
 
 // due is the moment at which the session ends, or ended, for a reason.

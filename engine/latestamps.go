@@ -2,9 +2,7 @@ package engine
 
 import "slices"
 
-// maxLate is how many records of late ticks are kept apart. When there are more, neighbours are
-// joined: touches between them then count as late as the later of the two, which keeps sessions
-// a little longer and never ends one early.
+// maxLate is how many records of late ticks are kept apart.
 const maxLate = 1024
 
 // lateStamps are records of ticks that were published for longer than they should have been: the
@@ -13,39 +11,53 @@ const maxLate = 1024
 // can see them, so a copy of the slice is a snapshot.
 type lateStamps []lateStamp
 
-// A lateStamp says that touches stamped first to last may have happened up to extra ticks later
-// than their stamps allow by themselves.
+// A lateStamp says that touches stamped first to last may have happened up to nanos later than
+// their stamps allow by themselves.
 type lateStamp struct {
 	first, last uint64
-	extra       uint64
-	lag         uint64
+	nanos       int64
 }
 
-// add notes that touches were stamped s up to the beginning of tick until.
-func (l *lateStamps) add(s, lag, until uint64) {
-	if until <= s+lag {
+// add notes that touches were stamped s for so many nanoseconds longer than s allows, if that is
+// longer at all. When there are too many records two neighbours become one.
+func (l *lateStamps) add(s uint64, nanos int64) {
+	if nanos <= 0 {
 		return
 	}
 	if len(*l) == maxLate {
 		*l = l.joined()
 	}
-	*l = append(*l, lateStamp{first: s, last: s, extra: until - s - lag, lag: lag})
+	*l = append(*l, lateStamp{first: s, last: s, nanos: nanos})
 }
 
-// joined is the records in half their number.
+// joined is the records with those two made one that this costs least: touches that either covers,
+// or that lie between, then count as late as the later of the two allows, which keeps sessions a
+// little longer and ends none early. One long stall thus stays by itself.
 func (l lateStamps) joined() lateStamps {
-	half := make(lateStamps, 0, maxLate)
-	for pair := range slices.Chunk(l, 2) {
-		a, b := pair[0], pair[len(pair)-1]
-		a.last = b.last
-		a.extra = max(a.extra, b.extra)
-		half = append(half, a)
+	best, least := 0, l.joinCost(0)
+	for i := 1; i < len(l)-1; i++ {
+		if cost := l.joinCost(i); cost < least {
+			best, least = i, cost
+		}
 	}
-	return half
+	fewer := slices.Clone(l)
+	fewer[best].last = l[best+1].last
+	fewer[best].nanos = max(l[best].nanos, l[best+1].nanos)
+	return slices.Delete(fewer, best+1, best+2)
 }
 
-// until is the tick by whose beginning the touches stamped s had happened, 0 without a record.
-func (l lateStamps) until(s uint64) uint64 {
+// joinCost is the sum, over all stamps, of what joining record i with the next adds to them.
+func (l lateStamps) joinCost(i int) float64 {
+	a, b := l[i], l[i+1]
+	span := func(first, last uint64) float64 { return float64(last) - float64(first) + 1 }
+	most := max(a.nanos, b.nanos)
+	return float64(most)*span(a.last+1, b.first-1) +
+		float64(most-a.nanos)*span(a.first, a.last) +
+		float64(most-b.nanos)*span(b.first, b.last)
+}
+
+// extra is how much later than their stamp allows touches stamped s may have happened.
+func (l lateStamps) extra(s uint64) int64 {
 	if len(l) == 0 || s > l[len(l)-1].last {
 		return 0
 	}
@@ -55,8 +67,8 @@ func (l lateStamps) until(s uint64) uint64 {
 		}
 		return 1
 	})
-	if r := l[i]; r.first <= s {
-		return s + r.lag + r.extra
+	if l[i].first <= s {
+		return l[i].nanos
 	}
 	return 0
 }

@@ -6,16 +6,16 @@ import (
 	"testing"
 )
 
-func TestLateStamps_Until(t *testing.T) {
+func TestLateStamps_Extra(t *testing.T) {
 	var l lateStamps
-	l.add(5, 2, 7) // No later than the stamp says by itself.
-	l.add(10, 2, 13)
-	l.add(20, 2, 500)
-	l.add(600, 2, 100)
-	for s, want := range map[uint64]uint64{
-		0: 0, 5: 0, 9: 0, 10: 13, 11: 0, 19: 0, 20: 500, 21: 0, 600: 0} {
-		if got := l.until(s); got != want {
-			t.Errorf("until(%d) = %d, want %d", s, got, want)
+	l.add(5, 0) // No later than the stamp says by itself.
+	l.add(10, 1)
+	l.add(20, 478)
+	l.add(600, -500)
+	for s, want := range map[uint64]int64{
+		0: 0, 5: 0, 9: 0, 10: 1, 11: 0, 19: 0, 20: 478, 21: 0, 600: 0} {
+		if got := l.extra(s); got != want {
+			t.Errorf("extra(%d) = %d, want %d", s, got, want)
 		}
 	}
 	if len(l) != 2 {
@@ -27,13 +27,12 @@ func TestLateStamps_Until(t *testing.T) {
 func TestLateStamps_Joining(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
 	var l, snapshot, snapshotCopy lateStamps
-	want := map[uint64]uint64{}
+	want := map[uint64]int64{}
 	stamp := uint64(0)
-	for i := range 10 * maxLate {
+	for i := range 4 * maxLate {
 		stamp += 1 + r.Uint64N(4)
-		until := stamp + 3 + r.Uint64N(1000)
-		want[stamp] = until
-		l.add(stamp, 2, until)
+		want[stamp] = 1 + r.Int64N(1000)
+		l.add(stamp, want[stamp])
 		if len(l) > maxLate {
 			t.Fatalf("%d records, want at most %d", len(l), maxLate)
 		}
@@ -43,16 +42,35 @@ func TestLateStamps_Joining(t *testing.T) {
 			}
 			snapshot, snapshotCopy = l, slices.Clone(l)
 		}
-		if i%100 != 0 && i < 10*maxLate-1 {
+		if i%100 != 0 && i < 4*maxLate-1 {
 			continue
 		}
-		for s, until := range want {
-			if got := l.until(s); got < until {
-				t.Fatalf("after %d records: until(%d) = %d, want %d or later", i, s, got, until)
+		for s, nanos := range want {
+			if got := l.extra(s); got < nanos {
+				t.Fatalf("after %d records: extra(%d) = %d, want %d or more", i, s, got, nanos)
 			}
 		}
 	}
-	if got := l.until(stamp + 1); got != 0 {
-		t.Errorf("until(%d) after the last record = %d, want 0", stamp+1, got)
+	if got := l.extra(stamp + 1); got != 0 {
+		t.Errorf("extra(%d) after the last record = %d, want 0", stamp+1, got)
+	}
+}
+
+// A process that was stopped for an hour once, and is a little late often, does not have sessions
+// wait for an hour for ever after.
+func TestLateStamps_OneLongStallStaysAlone(t *testing.T) {
+	const hour = int64(3600e9)
+	var l lateStamps
+	l.add(1000, hour)
+	for s := uint64(2000); len(l) < maxLate || s < 100*maxLate*100; s += 100 {
+		l.add(s, 3e6)
+	}
+	if got := l.extra(1000); got < hour {
+		t.Errorf("extra of the long stall = %d, want %d or more", got, hour)
+	}
+	for s := uint64(2000); s < 100*maxLate*100; s += 50 {
+		if got := l.extra(s); got > 4e6 {
+			t.Fatalf("extra(%d) = %d, want no more than the short stalls'", s, got)
+		}
 	}
 }

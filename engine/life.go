@@ -11,7 +11,7 @@ import (
 // life is the beginning and the end of a table: who sweeps, and when it is over.
 type life struct {
 	over atomic.Bool
-	stop chan struct{}  // Closed by Close.
+	stop chan struct{}  // Closed by Close, when nothing can be reached any more.
 	done sync.WaitGroup // The table's goroutines.
 
 	// turn is held by whoever sweeps. The sweeper of a table that keeps its own time needs no
@@ -99,11 +99,12 @@ func (t *Table[V]) Close() error {
 	if t.life.inCallback() {
 		return nil
 	}
+	<-t.life.stop // Another Close may be at it.
 	t.life.done.Wait()
-	t.life.turn.Lock() // Waits for an Advance.
-	defer t.life.turn.Unlock()
 	if t.clock.manual {
-		t.sweeper.summary.flush(&t.core)
+		t.life.turn.Lock() // Waits for an Advance.
+		defer t.life.turn.Unlock()
+		t.flushSummary()
 	}
 	return nil
 }
@@ -117,11 +118,15 @@ func (t *Table[V]) shut() {
 		sh.mu.Lock()
 		sh.mu.closed = true
 		sh.mu.due = nil
+		t.store.ClearShard(i)
 		sh.mu.Unlock()
 	}
+	t.growth.Lock()
 	t.store.Clear()
 	t.values.Clear()
 	t.idle.Clear()
+	t.spare = nil
+	t.growth.Unlock()
 	t.live.Store(0)
 	t.grace.Store(0)
 	close(t.life.stop)

@@ -89,7 +89,7 @@ func (l *luoWheel) fire(sh *shard, s *luoScheduler, at wheel.Tick) {
 	if sh.mu.closed {
 		return
 	}
-	s.fired = append(s.fired, at)
+	s.take(at)
 	l.core.planLocked(sh)
 }
 
@@ -106,9 +106,18 @@ func (l *luoWheel) stop() {
 type luoScheduler struct {
 	filed   map[uint32]wheel.Tick // When each slot is to be handed out.
 	buckets map[wheel.Tick][]uint32
-	entries int          // Of all buckets, those of slots filed anew included.
 	unarmed []wheel.Tick // Buckets without a timer.
-	fired   []wheel.Tick // Buckets whose timer fired.
+
+	// fired are the buckets whose timer fired, no longer in buckets: what is filed again for the
+	// same tick, as happens where a timer reaches less far than its tick, needs a new timer.
+	fired []luoBucket
+
+	entries int // Of all buckets, those of slots filed anew included.
+}
+
+type luoBucket struct {
+	at    wheel.Tick
+	slots []uint32
 }
 
 var _ scheduler = (*luoScheduler)(nil)
@@ -127,26 +136,31 @@ func (s *luoScheduler) Schedule(slot uint32, at wheel.Tick) {
 	}
 }
 
-// Advance hands out the slots of buckets whose timer fired.
+// take puts the bucket of a tick among those that fired.
+func (s *luoScheduler) take(at wheel.Tick) {
+	s.fired = append(s.fired, luoBucket{at, s.buckets[at]})
+	delete(s.buckets, at)
+}
+
+// Advance hands out slots of buckets whose timer fired. Like the native wheel's it looks at no
+// more than four entries for each that it may hand out.
 func (s *luoScheduler) Advance(_ wheel.Tick, due []uint32) (n int, done bool) {
-	for len(s.fired) > 0 {
-		at := s.fired[len(s.fired)-1]
-		b := s.buckets[at]
-		for len(b) > 0 {
-			if n == len(due) {
-				s.buckets[at] = b
+	for quota := 4 * len(due); len(s.fired) > 0; {
+		b := &s.fired[len(s.fired)-1]
+		for ; len(b.slots) > 0; quota-- {
+			if n == len(due) || quota == 0 {
 				return n, false
 			}
-			slot := b[len(b)-1]
-			b = b[:len(b)-1]
+			slot := b.slots[len(b.slots)-1]
+			b.slots = b.slots[:len(b.slots)-1]
 			s.entries--
-			if s.filed[slot] == at {
+			if s.filed[slot] == b.at {
 				delete(s.filed, slot)
 				due[n] = slot
 				n++
 			}
 		}
-		delete(s.buckets, at)
+		*b = luoBucket{}
 		s.fired = s.fired[:len(s.fired)-1]
 	}
 	return n, true

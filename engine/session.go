@@ -158,24 +158,5 @@ func (s Session[V]) Remove() (v V, ok bool) {
 		return v, false
 	}
 	defer sh.mu.Unlock()
-	c, slot := &s.t.core, s.slot()
-	for !c.store.Kill(slot, w) {
-		w = c.store.Load(slot) // A touch came between; only we can end it.
-	}
-	if s.t.hasValue {
-		v = s.t.takeValueLocked(slot)
-	}
-	c.store.Bury(i, []uint32{slot})
-	c.forgetLocked(sh, slot, w)
-	sh.mu.removed++
-	c.live.Add(-1)
-	c.compactLocked(sh)
-	return v, true
-}
-
-// takeValueLocked returns a slot's value and clears it.
-func (t *Table[V]) takeValueLocked(slot uint32) (v V) {
-	cell := t.values.At(slot)
-	v, *cell = *cell, v
-	return v
+	return s.t.removeLocked(sh, i, s.slot(), w), true
 }

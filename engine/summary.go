@@ -23,27 +23,25 @@ func (s *summary) count(dead []death) {
 	}
 }
 
+func (s *summary) counted() uint64 { return s.idle + s.lifetime }
+
+// due reports whether a line is to be written: something was counted, and no line was written for
+// summaryInterval.
+func (s *summary) due(now int64) bool {
+	return s.counted() > 0 && (!s.wrote || now-s.last >= int64(summaryInterval))
+}
+
 // dueTick is the tick at which a line may be written for what was counted, or never.
 func (s *summary) dueTick(c *clock) uint64 {
-	if s.idle+s.lifetime == 0 {
+	if s.counted() == 0 {
 		return never
 	}
 	return uint64(satAdd(s.last, int64(summaryInterval))/c.tick) + 1
 }
 
-// write writes a line if something was counted and none was written for summaryInterval.
-func (s *summary) write(c *core) {
-	if !s.wrote || c.clock.now()-s.last >= int64(summaryInterval) {
-		s.flush(c)
-	}
-}
-
-// flush writes a line if something was counted.
+// flush writes a line about what was counted.
 func (s *summary) flush(c *core) {
-	if s.idle+s.lifetime == 0 {
-		return
-	}
-	c.logger.Info("sessions expired", "expired", s.idle+s.lifetime,
+	c.logger.Info("sessions expired", "expired", s.counted(),
 		"idle", s.idle, "lifetime", s.lifetime, "live", c.live.Load())
 	*s = summary{last: c.clock.now(), wrote: true}
 }

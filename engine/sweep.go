@@ -17,7 +17,7 @@ type sweeper[V any] struct {
 	dead   []death
 	killed []uint32 // The slots of dead.
 	batch  []Expired[V]
-	ids    []byte // The IDs of batch.
+	id     []byte // One ID at a time.
 	graced []Session[V]
 
 	summary summary
@@ -48,7 +48,7 @@ func (t *Table[V]) run(stop <-chan struct{}) {
 	for {
 		t.sweep()
 		if !t.clock.wait(timer, min(t.plan(), t.sweeper.summary.dueTick(&t.clock)), t.poke, stop) {
-			t.sweeper.summary.flush(&t.core)
+			t.flushSummary()
 			return
 		}
 		t.wakeAt.Store(0)
@@ -90,16 +90,32 @@ func (t *Table[V]) sweep() (ended int) {
 			}
 			busy = true
 		}
-		t.sweeper.summary.write(&t.core)
+		t.writeSummary()
 	}
 	return ended
+}
+
+// writeSummary writes a line about expired sessions if one is due, and flushSummary if there is
+// anything to say. The logger's handler is as free to close the table as a callback is.
+func (t *Table[V]) writeSummary() {
+	if t.sweeper.summary.due(t.clock.now()) {
+		t.flushSummary()
+	}
+}
+
+func (t *Table[V]) flushSummary() {
+	if t.sweeper.summary.counted() == 0 {
+		return
+	}
+	t.life.beginCallback()
+	defer t.life.endCallback()
+	t.sweeper.summary.flush(&t.core)
 }
 
 // sweepShard looks at up to maxBatch slots of a shard and returns how many sessions it ended. It
 // reports false once the table is closed.
 func (t *Table[V]) sweepShard(i int) (ended int, ok bool) {
 	s := &t.sweeper
-	s.clear() // A callback that left by runtime.Goexit left them full.
 	if t.luo != nil {
 		t.luo.settle(i)
 	}
@@ -181,25 +197,26 @@ func (t *Table[V]) collectLocked(sh *shard, i int, v *view) {
 // addExpired adds a session to the batch for OnExpire.
 func (t *Table[V]) addExpired(i int, d *death, times times) {
 	s := &t.sweeper
-	from := len(s.ids)
-	s.ids = t.store.AppendKey(s.ids, i, d.slot)
-	e := Expired[V]{
+	s.batch = append(s.batch, Expired[V]{
 		Ref:       Ref(table.RefOf(d.slot, d.word)),
 		Reason:    d.reason,
 		Created:   t.clock.at(times.created),
 		LastTouch: t.clock.at(times.touched),
 		Due:       t.clock.at(d.due),
-		id:        s.ids[from:len(s.ids):len(s.ids)],
-	}
+	})
+	e := &s.batch[len(s.batch)-1]
+	s.id = t.store.AppendKey(s.id[:0], i, d.slot)
+	e.setID(s.id)
 	if t.hasValue {
 		e.Value = t.takeValueLocked(d.slot)
 	}
-	s.batch = append(s.batch, e)
 }
 
-// deliver hands the batch to the callbacks, with no lock held.
+// deliver hands the batches to the callbacks, with no lock held. A callback that ends the
+// goroutine, by runtime.Goexit, keeps the other from nothing.
 func (t *Table[V]) deliver() {
 	s := &t.sweeper
+	defer s.clear()
 	if len(s.dead) > 0 {
 		s.summary.count(s.dead)
 		now := t.clock.now()
@@ -209,38 +226,38 @@ func (t *Table[V]) deliver() {
 		}
 		s.late.Unlock()
 	}
-	if len(s.graced) > 0 && t.onGrace != nil {
-		t.call("OnGrace", func() { t.onGrace(s.graced) })
+	if n := len(s.batch); n > 0 {
+		defer t.call("OnExpire", func() { t.onExpire(s.batch[:n:n]) })
 	}
-	if len(s.batch) > 0 && !t.life.closed() {
-		t.call("OnExpire", func() { t.onExpire(s.batch) })
+	if n := len(s.graced); n > 0 && t.onGrace != nil {
+		t.call("OnGrace", func() { t.onGrace(s.graced[:n:n]) })
 	}
-	s.clear()
 }
 
 // clear empties the buffers and lets go of what they held.
 func (s *sweeper[V]) clear() {
 	clear(s.batch)
-	clear(s.ids)
 	clear(s.graced)
-	s.dead, s.killed, s.batch = s.dead[:0], s.killed[:0], s.batch[:0]
-	s.ids, s.graced = s.ids[:0], s.graced[:0]
+	s.dead, s.killed = s.dead[:0], s.killed[:0]
+	s.batch, s.graced = s.batch[:0], s.graced[:0]
 }
 
-// call calls a callback. What it panics with is counted and logged. A callback that ends the
-// goroutine by runtime.Goexit counts as one that panicked.
+// call calls a callback, unless the table was closed. What it panics with is counted and logged.
+// A callback that ends the goroutine by runtime.Goexit counts as one that panicked.
 func (t *Table[V]) call(name string, callback func()) {
+	if t.life.closed() {
+		return
+	}
 	t.life.beginCallback()
 	returned := false
 	defer func() {
-		t.life.endCallback()
-		if returned {
-			return
+		if !returned {
+			reason := recover()
+			t.panics.Add(1)
+			t.logger.Error("session callback panicked",
+				"callback", name, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
 		}
-		reason := recover()
-		t.panics.Add(1)
-		t.logger.Error("session callback panicked",
-			"callback", name, "panic", fmt.Sprint(reason), "stack", string(debug.Stack()))
+		t.life.endCallback()
 	}()
 	callback()
 	returned = true

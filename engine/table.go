@@ -16,7 +16,8 @@ import (
 type Table[V any] struct {
 	core
 	values   table.Column[V]
-	hasValue bool // Whether V has a size at all.
+	hasValue bool            // Whether V has a size at all.
+	spare    *table.Cells[V] // For the next chunk's values. Guarded by growth.
 	onExpire func([]Expired[V])
 	onGrace  func([]Session[V])
 	sweeper  sweeper[V]
@@ -125,14 +126,16 @@ func (t *Table[V]) insertLocked(sh *shard, i int, k *table.Key, v V) (Session[V]
 		return Session[V]{}, ErrFull
 	}
 	now := t.clock.now()
-	stamp := t.clock.stampAt(now)
+	stamp := t.clock.stampNow(now)
 	r := t.store.Insert(i, k, stamp, now)
 	if t.hasValue {
 		*t.values.At(r.Slot()) = v
 	}
 	sh.mu.live++
 	sh.mu.created++
-	at := stamp + t.clock.lag + t.ticks(t.limits.idle)
+	// Should the stamp be published for longer than it allows, this is too early, and the visit
+	// will find that out.
+	at := t.ticks(satAdd(t.clock.ends(stamp), t.limits.idle))
 	if t.limits.life != forever {
 		at = min(at, t.ticks(satAdd(now, t.limits.life)))
 	}
@@ -140,27 +143,35 @@ func (t *Table[V]) insertLocked(sh *shard, i int, k *table.Key, v V) (Session[V]
 	return t.session(r), nil
 }
 
-// growLocked gives the shard a chunk of slots and their values.
+// growLocked gives the shard a chunk of slots and the cells for their values.
 func (t *Table[V]) growLocked(i int) bool {
 	t.growth.Lock()
 	defer t.growth.Unlock()
 	first, ok := t.store.AddChunk(i)
 	if ok && t.hasValue {
-		t.values.Grow(first)
+		t.values.Put(first, cmp.Or(t.spare, table.NewCells[V]()))
+		t.spare = nil
 	}
 	return ok
 }
 
-// refill makes the chunk of slots that the next shard to grow will take, so that its memory is
-// put in place while no lock is held.
+// refill makes the chunk of slots, and of values, that the next shard to grow will take, so that
+// their memory is put in place while no lock is held.
 func (t *Table[V]) refill() {
 	if !t.store.WantsSpare() {
 		return
 	}
-	spare := t.store.MakeSpare()
+	chunk := t.store.MakeSpare()
+	var cells *table.Cells[V]
+	if t.hasValue {
+		cells = table.NewCells[V]()
+	}
 	t.growth.Lock()
-	t.store.PutSpare(spare)
-	t.growth.Unlock()
+	defer t.growth.Unlock()
+	if !t.life.closed() {
+		t.store.PutSpare(chunk)
+		t.spare = cells
+	}
 }
 
 // Lookup finds a session by its ID. It does not touch it.
@@ -193,17 +204,55 @@ func (t *Table[V]) TouchBatch(refs []Ref) int { return t.touchBatch(refs) }
 
 // Remove ends the session with the ID and returns its value. It reports false if there is none.
 func (t *Table[V]) Remove(id string) (V, bool) {
-	if s, ok := t.Lookup(id); ok {
-		return s.Remove()
-	}
 	var zero V
-	return zero, false
+	if len(id) == 0 || len(id) > table.MaxKey {
+		return zero, false
+	}
+	b := bytesOf(id)
+	k := t.store.Key(b)
+	if _, _, ok, stashed := t.store.Find(&k); !ok && !stashed {
+		return zero, false
+	}
+	i := t.store.Shard(&k)
+	sh, ok := t.lock(i)
+	if !ok {
+		return zero, false
+	}
+	defer sh.mu.Unlock()
+	slot, w, ok := t.store.FindLocked(i, &k, b)
+	if !ok {
+		return zero, false
+	}
+	return t.removeLocked(sh, i, slot, w), true
+}
+
+// removeLocked ends the session of a slot whose word is w, or was before it was touched.
+func (t *Table[V]) removeLocked(sh *shard, i int, slot uint32, w table.Word) (v V) {
+	for !t.store.Kill(slot, w) {
+		w = t.store.Load(slot) // A touch came between. Nobody else can end it.
+	}
+	if t.hasValue {
+		v = t.takeValueLocked(slot)
+	}
+	t.store.Bury(i, []uint32{slot})
+	t.forgetLocked(sh, slot, w)
+	sh.mu.removed++
+	t.live.Add(-1)
+	t.compactLocked(sh)
+	return v
+}
+
+// takeValueLocked returns a slot's value and clears it.
+func (t *Table[V]) takeValueLocked(slot uint32) (v V) {
+	cell := t.values.At(slot)
+	v, *cell = *cell, v
+	return v
 }
 
 // Renew gives the session with the ID another, new and random ID; the old one is dead at once.
 // The session's handle, value and times stay as they are. It returns ErrNotFound or ErrClosed.
 func (t *Table[V]) Renew(id string) (Session[V], error) {
-	r, err := t.renew(bytesOf(id))
+	r, err := t.renew(id)
 	if err != nil {
 		return Session[V]{}, err
 	}

@@ -43,24 +43,23 @@ func (c *core) touchRefRest(r table.Ref) bool {
 	}
 }
 
-// revive makes a session in grace active again. It reports false if it is not in grace.
+// revive makes a session in grace active again. It reports false if it is not in grace. The stamp
+// is taken under the lock, so that none older than another reviver's is set.
 func (c *core) revive(r table.Ref) bool {
-	stamp := c.clock.rouse()
 	sh, _, w, ok := c.lockRef(r)
 	if !ok {
 		return false
 	}
 	defer sh.mu.Unlock()
-	slot := r.Slot()
+	slot, stamp := r.Slot(), c.clock.rouse()
 	// Nobody else changes the word of a session in grace while the lock is held.
 	if stamp == table.Asleep || w.State() != table.Grace ||
-		!c.store.Revive(slot, w, stamp) {
+		!c.store.Revive(slot, w, max(stamp, w.Stamp())) {
 		return false
 	}
 	c.grace.Add(-1)
 	sh.mu.revived++
-	v := c.clock.view()
-	c.file(sh, slot, c.judge(&v, slot, c.store.Load(slot)).at)
+	c.fileLocked(sh, slot)
 	return true
 }
 

@@ -9,8 +9,14 @@ import (
 // the store: values without pointers stay invisible to the collector, and values of no size take
 // no memory. The zero Column is empty. A slot's cell is guarded by its shard's lock.
 type Column[T any] struct {
-	chunks atomic.Pointer[[]atomic.Pointer[[chunkSlots]T]]
+	chunks atomic.Pointer[[]atomic.Pointer[Cells[T]]]
 }
+
+// Cells are those of one chunk of slots.
+type Cells[T any] [chunkSlots]T
+
+// NewCells makes cells for Put, which may take long and needs no lock.
+func NewCells[T any]() *Cells[T] { return new(Cells[T]) }
 
 // At is the cell of a slot, nil if the slot's chunk was not grown.
 // REQUIRES: the slot's shard's lock, to use the cell.
@@ -27,18 +33,23 @@ func (c *Column[T]) At(slot uint32) *T {
 
 // Grow makes the cells of a slot's chunk, if they are not there. REQUIRES: the growth lock.
 func (c *Column[T]) Grow(slot uint32) {
+	if c.At(slot) == nil {
+		c.Put(slot, NewCells[T]())
+	}
+}
+
+// Put sets the cells of a slot's chunk. REQUIRES: the growth lock.
+func (c *Column[T]) Put(slot uint32, cells *Cells[T]) {
 	n := int(slot >> chunkBits)
-	var chunks []atomic.Pointer[[chunkSlots]T]
+	var chunks []atomic.Pointer[Cells[T]]
 	if p := c.chunks.Load(); p != nil {
 		chunks = *p
 	}
 	if n >= len(chunks) {
-		chunks = append(chunks, make([]atomic.Pointer[[chunkSlots]T], n+1-len(chunks))...)
+		chunks = append(chunks, make([]atomic.Pointer[Cells[T]], n+1-len(chunks))...)
 		c.chunks.Store(&chunks)
 	}
-	if chunks[n].Load() == nil {
-		chunks[n].Store(new([chunkSlots]T))
-	}
+	chunks[n].Store(cells)
 }
 
 // Clear lets go of all cells.
@@ -50,7 +61,7 @@ func (c *Column[T]) Bytes() (n int64) {
 	if p == nil {
 		return 0
 	}
-	var zero [chunkSlots]T
+	var zero Cells[T]
 	for i := range *p {
 		if (*p)[i].Load() != nil {
 			n += int64(unsafe.Sizeof(zero))

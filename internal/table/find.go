@@ -32,7 +32,7 @@ func (s *Store) Find(k *Key) (slot uint32, w Word, ok, stashed bool) {
 		if v == raced || x.dir.Load() != d || e.Load() != n {
 			continue // A split may have moved the entry between our two reads.
 		}
-		return 0, 0, false, seg[bucketOf(k.hash)].stashed()
+		return 0, 0, false, x.stashed.Load() > 0 && seg[bucketOf(k.hash)].stashed()
 	}
 }
 
@@ -97,6 +97,3 @@ func (s *Store) Is(r Ref) (Word, bool) {
 	w := s.Load(r.Slot())
 	return w, r.names(w)
 }
-
-// RefOf is the Ref of the session in a slot with that word.
-func RefOf(slot uint32, w Word) Ref { return refOf(slot, w) }

@@ -68,6 +68,10 @@ type index struct {
 	depth     []uint8 // depth[i] is how many bits of the hash segment i stands for.
 	stash     stash
 
+	// stashed is the number of entries in the stash. Flags of buckets are never taken down, so
+	// readers ask whether there is anything at all. Written under the lock.
+	stashed atomic.Int32
+
 	// fetched keeps what prefetch read, so that the reads are made.
 	fetched uint64
 }
@@ -75,6 +79,13 @@ type index struct {
 func (x *index) init(shardBits uint) {
 	x.shardBits = shardBits
 	x.dir.Store(&directory{shift: 63, entry: make([]atomic.Uint32, 2)})
+}
+
+// clear lets go of all segments. Readers find an index that has none.
+func (x *index) clear() {
+	x.init(x.shardBits)
+	x.depth, x.stash = nil, stash{}
+	x.stashed.Store(0)
 }
 
 // at is the directory's entry for a hash without its shard bits.

@@ -108,6 +108,14 @@ func (c *longClass) grow(words int) {
 	}
 }
 
+// clear lets go of all blocks. Readers find that places name none.
+func (l *longKeys) clear() {
+	for i := range l.classes {
+		l.classes[i].chunks.Store(nil)
+		l.classes[i].free = nil
+	}
+}
+
 func (l *longKeys) bytes() (n int64) {
 	for i := range l.classes {
 		c := &l.classes[i]

@@ -101,7 +101,7 @@ func (s *Store) NeedsChunk(shard int) bool {
 
 // AddChunk gives the shard a chunk of free slots and returns the first; false when no slot number
 // is left. It takes the spare chunk if there is one.
-// REQUIRES: the shard's lock and the growth lock that all shards share.
+// REQUIRES: the shard's lock, the growth lock that all shards share, and NeedsChunk.
 func (s *Store) AddChunk(shard int) (first uint32, ok bool) {
 	old := s.slots.Load()
 	n := len(old.chunks)

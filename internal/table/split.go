@@ -104,7 +104,7 @@ func (x *index) deepen(n uint32) bool {
 	if uint(x.depth[n]) < depth {
 		return true
 	}
-	if 1<<depth >= len(x.depth)<<maxDirectoryLead || depth >= 40 {
+	if 2<<depth > len(x.depth)<<maxDirectoryLead || depth >= 40 {
 		return false
 	}
 	next := &directory{shift: d.shift - 1, arenas: d.arenas}

@@ -73,4 +73,5 @@ func (t *stash) take(id []byte, slot uint32, idOf func(slot uint32) []byte) bool
 	}
 }
 
-func (t *stash) bytes() int64 { return int64(len(t.slots)) * 16 }
+// bytes is an estimate of what the map takes.
+func (t *stash) bytes() int64 { return int64(len(t.slots)) * 32 }

@@ -81,7 +81,21 @@ func (s *Store) noteStamp() {
 }
 
 // Clear makes every session of the store unreachable, for good, and lets go of the chunks.
-func (s *Store) Clear() { s.slots.Store(new(slotDir)) }
+// REQUIRES: the growth lock, and that ClearShard was called for each shard.
+func (s *Store) Clear() {
+	s.slots.Store(new(slotDir))
+	s.spare = nil
+	s.spareWanted.Store(false)
+}
+
+// ClearShard empties a shard's index and lets go of its memory. Nothing but Clear may follow.
+// REQUIRES: the shard's lock.
+func (s *Store) ClearShard(i int) {
+	sh := &s.shards[i]
+	sh.index.clear()
+	sh.long.clear()
+	sh.free = freeSlots{head: noSlot}
+}
 
 // A Key is a caller's key made ready for look-ups in one store.
 type Key struct{ key }
@@ -107,7 +121,7 @@ func (s *Store) Insert(shard int, k *Key, stamp uint64, created int64) Ref {
 	if invariants.Enabled {
 		s.checkNowAndThen(shard)
 	}
-	return refOf(slot, w)
+	return RefOf(slot, w)
 }
 
 // link adds a slot to the index.
@@ -115,14 +129,15 @@ func (s *Store) link(shard int, h uint64, slot uint32) {
 	x := &s.shards[shard].index
 	if !x.insert(h, slot, s) {
 		x.stash.put(s.keyOf(slot), slot)
+		x.stashed.Add(1)
 	}
 }
 
 // unlink removes a slot, whose key is still there, from the index.
 func (s *Store) unlink(shard int, h uint64, slot uint32) {
 	x := &s.shards[shard].index
-	if !x.remove(h, slot) {
-		x.stash.take(s.keyOf(slot), slot, s.keyOf)
+	if !x.remove(h, slot) && x.stash.take(s.keyOf(slot), slot, s.keyOf) {
+		x.stashed.Add(-1)
 	}
 }
 

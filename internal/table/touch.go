@@ -23,10 +23,10 @@ const (
 //
 // It is one function where Find, compare and stamp would do, since a touch of one session among
 // millions is two cache misses, of the bucket and of the slot, and the fewer instructions there
-// are the sooner the processor begins with the next touch's. What is rare is left to touchRest.
+// are the sooner the processor begins with the next touch's. What is rare is left to touchAny.
 func (s *Store) Touch(id string, stamp uint64) Outcome {
 	if len(id) != keyBytes {
-		return s.touchRest(id, stamp)
+		return s.touchAny(id, stamp)
 	}
 	b := (*[keyBytes]byte)(unsafe.Pointer(unsafe.StringData(id)))
 	m := [keyWords]uint64{
@@ -41,7 +41,7 @@ func (s *Store) Touch(id string, stamp uint64) Outcome {
 	d := x.dir.Load()
 	seg := d.segment(d.at(x.bitsOf(h)).Load())
 	if seg == nil {
-		return s.touchRest(id, stamp)
+		return s.touchAny(id, stamp)
 	}
 	home := &seg[bucketOf(h)]
 	slots := s.slots.Load()
@@ -74,11 +74,11 @@ func (s *Store) Touch(id string, stamp uint64) Outcome {
 		}
 		break
 	}
-	return s.touchRest(id, stamp)
+	return s.touchAny(id, stamp)
 }
 
-// touchRest is Touch for any key and any state.
-func (s *Store) touchRest(id string, stamp uint64) Outcome {
+// touchAny is Touch for any key and any state.
+func (s *Store) touchAny(id string, stamp uint64) Outcome {
 	if len(id) == 0 || len(id) > MaxKey {
 		return Missing
 	}
@@ -115,10 +115,10 @@ func (s *Store) TouchRef(r Ref, stamp uint64) Outcome {
 			return Touched
 		}
 	}
-	return s.touchRefRest(r, stamp)
+	return s.touchRefAny(r, stamp)
 }
 
-func (s *Store) touchRefRest(r Ref, stamp uint64) Outcome {
+func (s *Store) touchRefAny(r Ref, stamp uint64) Outcome {
 	for {
 		w, ok := s.Is(r)
 		if !ok {

@@ -96,4 +96,5 @@ func (r Ref) names(w Word) bool {
 	return (uint64(r)^uint64(w))>>genShift == 0 && w.Live()
 }
 
-func refOf(slot uint32, w Word) Ref { return Ref(uint64(w)&genMask | uint64(slot)) }
+// RefOf is the Ref of the session in a slot with that word.
+func RefOf(slot uint32, w Word) Ref { return Ref(uint64(w)&genMask | uint64(slot)) }
