@@ -155,6 +155,25 @@ func TestStall_OldStampDoesNotGoBack(t *testing.T) {
 	}
 }
 
+// A session of a manual table that is created while Advance moves time, when the time is there
+// and its stamp is not published yet, lives its whole idle timeout from then on.
+func TestStall_CreatedWhileAdvanceMovesTime(t *testing.T) {
+	tab, err := New(Options[int]{Manual: true, IdleTimeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tab.Close()
+	tab.clock.set.Store(int64(5 * time.Second))
+	s, _ := tab.Create(1)
+	tab.Advance(0)
+	if tab.Advance(time.Second - 1); s.ID() == "" {
+		t.Error("ended early")
+	}
+	if tab.Advance(1); s.ID() != "" {
+		t.Error("lives on")
+	}
+}
+
 // A toucher that was preempted while it revived a session, after it read the tick and before it
 // had the lock, does not take the session back in time either: others revived it meanwhile, and
 // it is in grace again.
