@@ -1,0 +1,43 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Explain writes each setting's value, where it came from, and the old names that are read for it.
+// In place of a secret it says that there is one.
+func (l *Loaded) Explain(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "SETTING\tVALUE\tFROM\tALSO READ")
+	for i := range settings {
+		s := &settings[i]
+		value, origin := s.field.show(&l.Config), l.origins[s.name]
+		switch {
+		case s.flagOnly:
+			continue
+		case origin == "":
+			value, origin = "-", "default"
+		case s.secret:
+			value = "(set, not shown)"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.name, value, origin, s.oldNames())
+	}
+	for _, warning := range l.Warnings {
+		fmt.Fprintf(t, "warning: %s\n", warning)
+	}
+	return t.Flush()
+}
+
+func (s *setting) oldNames() string {
+	if s.name == "listen" {
+		return oldHost + ", " + oldPort
+	}
+	var names []string
+	for _, o := range s.old {
+		names = append(names, o.name)
+	}
+	return strings.Join(names, ", ")
+}
