@@ -21,7 +21,7 @@ var each = []struct {
 	bad     string // a value that is refused
 	oldBad  string
 }{
-	{"listen", "0.0.0.0:9000", "0.0.0.0:9000", "EXAI_WS_PORT=9001", "127.0.0.1:9001", "nowhere", "x"},
+	{"listen", ":9000", ":9000", "EXAI_WS_PORT=9001", "127.0.0.1:9001", "nowhere", "x"},
 	{"path", "/a", "/a", "", "", "a", ""},
 	{"idle-timeout", "90s", "1m30s", "SESSION_TIMEOUT_SECS=3", "3s", "0", "3x"},
 	{"grace", "5s", "5s", "", "", "-1s", ""},
@@ -55,7 +55,8 @@ func TestLoad_EachSettingFromEachPlace(t *testing.T) {
 		if good == "TOKENS" {
 			good, want = tokens, tokens
 		}
-		flag, variable := "--"+e.setting, "CURFEW_"+strings.ToUpper(strings.ReplaceAll(e.setting, "-", "_"))
+		flag := "--" + e.setting
+		variable := "CURFEW_" + strings.ToUpper(strings.ReplaceAll(e.setting, "-", "_"))
 		file := write(t, "curfewd.yaml", e.setting+": '"+good+"'\n")
 		badFile := write(t, "bad.yaml", e.setting+": '"+e.bad+"'\n")
 
@@ -166,13 +167,15 @@ func TestLoad_StrongerPlaceWins(t *testing.T) {
 	} {
 		l, err := Load(step.args, step.env)
 		if err != nil || l.IdleTimeout != step.want {
-			t.Errorf("Load(%q, %q): %v, %v, want %v", step.args, step.env, l.IdleTimeout, err, step.want)
+			t.Errorf("Load(%q, %q): %v, %v, want %v",
+				step.args, step.env, l.IdleTimeout, err, step.want)
 		}
 	}
 }
 
 func TestLoad_AllProblemsAtOnce(t *testing.T) {
-	file := write(t, "c.yaml", "tick: 1h\nwheeel: native\ngrace: 1s\ngrace: 2s\nconfig: x\npath: {}\n")
+	file := write(t, "c.yaml",
+		"tick: 1h\nwheeel: native\ngrace: 1s\ngrace: 2s\nconfig: x\npath: {}\n")
 	_, err := Load(
 		[]string{
 			"--tick=0", "--frobnicate", "--config", file, "-tick", "--path", "x", "--path", "y",

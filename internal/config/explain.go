@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -10,8 +11,8 @@ import (
 // Explain writes each setting's value, where it came from, and the old names that are read for it.
 // In place of a secret it says that there is one.
 func (l *Loaded) Explain(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "SETTING\tVALUE\tFROM\tALSO READ")
+	var b strings.Builder
+	b.WriteString("SETTING\tVALUE\tFROM\tALSO READ\n")
 	for i := range settings {
 		s := &settings[i]
 		value, origin := s.field.show(&l.Config), l.origins[s.name]
@@ -23,12 +24,19 @@ func (l *Loaded) Explain(w io.Writer) error {
 		case s.secret:
 			value = "(set, not shown)"
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", s.name, value, origin, s.oldNames())
+		fmt.Fprintf(&b, "%s\t%s\t%s\t%s\n", s.name, value, origin, s.oldNames())
 	}
 	for _, warning := range l.Warnings {
-		fmt.Fprintf(t, "warning: %s\n", warning)
+		fmt.Fprintf(&b, "warning: %s\n", warning)
 	}
-	return t.Flush()
+	return writeTable(w, b.String())
+}
+
+// writeTable aligns the cells of text, which tabs separate.
+func writeTable(w io.Writer, text string) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, err := io.WriteString(t, text)
+	return errors.Join(err, t.Flush())
 }
 
 func (s *setting) oldNames() string {

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 )
 
 // commands are the words that may stand among the flags.
@@ -61,8 +60,8 @@ func addFlag(layer []given, s *setting, flag, value string) []given {
 
 // Usage writes the help text.
 func Usage(w io.Writer) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, `curfewd holds WebSocket connections, gives each a session, and ends sessions on time.
+	var b strings.Builder
+	b.WriteString(`curfewd holds WebSocket connections, gives each a session, and ends them on time.
 
 Usage:
   curfewd [flags]
@@ -81,11 +80,11 @@ Flags:
 		if s.def != "" {
 			help += " (" + s.def + ")"
 		}
-		fmt.Fprintf(t, "  --%s %s\t%s\n", s.name, s.arg, help)
+		fmt.Fprintf(&b, "  --%s %s\t%s\n", s.name, s.arg, help)
 	}
-	fmt.Fprint(t, `
+	b.WriteString(`
 Each flag can be a variable: --idle-timeout is CURFEW_IDLE_TIMEOUT. Flags win over variables,
 variables over the file, the file over defaults. Durations are 90s, 5m, 1h30m and the like.
 `)
-	return t.Flush()
+	return writeTable(w, b.String())
 }
