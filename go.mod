@@ -3,7 +3,11 @@ module github.com/curfew-go/curfew
 go 1.26
 
 require (
-	github.com/gobwas/httphead v0.1.0 // indirect
-	github.com/gobwas/ws v1.5.0 // indirect
-	go.yaml.in/yaml/v3 v3.0.4 // indirect
+	github.com/RussellLuo/timingwheel v0.0.0-20220218152713-54845bda3108
+	github.com/cespare/xxhash/v2 v2.3.0
+	github.com/gobwas/ws v1.5.0
+	go.yaml.in/yaml/v3 v3.0.4
+	pgregory.net/rapid v1.3.0
 )
+
+require github.com/gobwas/httphead v0.1.0 // indirect

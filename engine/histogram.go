@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"math/bits"
+	"time"
+)
+
+const (
+	// Durations are counted in buckets of 1/16 of a power of two of nanoseconds: a quantile is
+	// at most 6.25 % too large.
+	histSubBits = 4
+	histBuckets = (64 - histSubBits) << histSubBits
+)
+
+// Histogram counts durations. The zero value is an empty one. A Histogram got from Stats is a
+// copy that does not change.
+type Histogram struct {
+	counts *[histBuckets]uint64
+	count  uint64
+	sum    time.Duration
+	max    time.Duration
+}
+
+// add counts a duration; a negative one as 0.
+func (h *Histogram) add(d time.Duration) {
+	if h.counts == nil {
+		h.counts = new([histBuckets]uint64)
+	}
+	d = max(d, 0)
+	h.counts[bucketOf(uint64(d))]++
+	h.count++
+	h.sum += d
+	h.max = max(h.max, d)
+}
+
+// bucketOf numbers the bucket of n: exact below 16, then by the leading bit and the four after it.
+func bucketOf(n uint64) int {
+	if n < 1<<histSubBits {
+		return int(n)
+	}
+	exp := bits.Len64(n) - 1 - histSubBits
+	return exp<<histSubBits + int(n>>exp)
+}
+
+// upperOf is the largest number that bucketOf puts into bucket i.
+func upperOf(i int) uint64 {
+	if i < 1<<(histSubBits+1) {
+		return uint64(i)
+	}
+	exp := i>>histSubBits - 1
+	return uint64(i&(1<<histSubBits-1)+1<<histSubBits+1)<<exp - 1
+}
+
+// clone is a copy that no longer changes.
+func (h *Histogram) clone() Histogram {
+	c := *h
+	if h.counts != nil {
+		counts := *h.counts
+		c.counts = &counts
+	}
+	return c
+}
+
+// Count is how many durations were counted.
+func (h Histogram) Count() uint64 { return h.count }
+
+// Sum is the sum of all durations.
+func (h Histogram) Sum() time.Duration { return h.sum }
+
+// Max is the longest duration, exactly.
+func (h Histogram) Max() time.Duration { return h.max }
+
+// Quantile is a duration that the share q, from 0 to 1, of all durations does not exceed, and
+// which is at most 6.25 % more than the smallest such. It is 0 for an empty histogram.
+func (h Histogram) Quantile(q float64) time.Duration {
+	if h.count == 0 {
+		return 0
+	}
+	rank := uint64(min(max(q, 0), 1) * float64(h.count))
+	rank = min(max(rank, 1), h.count)
+	var seen uint64
+	for i, n := range h.counts {
+		if seen += n; seen >= rank {
+			return min(time.Duration(upperOf(i)), h.max)
+		}
+	}
+	return h.max
+}

@@ -1,0 +1,59 @@
+package engine
+
+// Stats are numbers of a table at a moment. Counters run from New on. Those of different shards
+// are read one shard after the other, so sums may be off by what went on meanwhile.
+type Stats struct {
+	Live  int // Sessions, those in grace included.
+	Grace int // Sessions in grace.
+
+	Created  uint64
+	Ended    uint64 // Idle + Lifetime + Removed.
+	Idle     uint64 // Ended by ReasonIdle.
+	Lifetime uint64 // Ended by ReasonLifetime.
+	Removed  uint64 // Ended by Remove.
+	Renewed  uint64 // IDs replaced by Renew.
+	Revived  uint64 // Touched in grace.
+	Rejected uint64 // Refused with ErrFull.
+
+	CallbackPanics uint64 // Callbacks that panicked, or left by runtime.Goexit.
+
+	// Lateness is how long after they were due sessions were handed to OnExpire, or would have
+	// been. What a session's last touch is late by within its tick counts as lateness.
+	Lateness Histogram
+
+	Bytes   int64 // All memory that the table holds, without what values point to.
+	Entries int   // Entries of the timing wheel.
+	Stale   int   // Entries of the timing wheel that belong to no session.
+	Shards  int
+}
+
+// Stats reads the table's numbers. It takes each shard's lock for a moment and never looks at
+// sessions.
+func (t *Table[V]) Stats() Stats {
+	s := Stats{
+		Rejected:       t.rejected.Load(),
+		CallbackPanics: t.panics.Load(),
+		Shards:         len(t.shards),
+	}
+	for i := range t.shards {
+		sh := &t.shards[i]
+		sh.mu.Lock()
+		s.Created += sh.mu.created
+		s.Idle += sh.mu.idle
+		s.Lifetime += sh.mu.lifetime
+		s.Removed += sh.mu.removed
+		s.Renewed += sh.mu.renewed
+		s.Revived += sh.mu.revived
+		if !sh.mu.closed {
+			s.Entries += sh.mu.due.Len()
+			s.Stale += sh.mu.due.Len() - sh.mu.live
+			s.Bytes += t.store.Bytes(i) + sh.mu.due.Bytes()
+		}
+		sh.mu.Unlock()
+	}
+	s.Ended = s.Idle + s.Lifetime + s.Removed
+	s.Bytes += t.store.SlotBytes() + t.values.Bytes() + t.idle.Bytes()
+	s.Live, s.Grace = int(t.live.Load()), int(t.grace.Load())
+	s.Lateness = t.sweeper.latenessCopy()
+	return s
+}
