@@ -16,6 +16,8 @@ import (
 const (
 	// readBytes is how much one read may bring once a connection is open.
 	readBytes = 4 << 10
+	// corkBytesMax is how much waits at most for the end of a turn.
+	corkBytesMax = 16 << 10
 	// closeTimeout bounds what follows the end of a connection: the last write, the peer's close
 	// frame, and the peer letting go of the socket.
 	closeTimeout = 5 * time.Second

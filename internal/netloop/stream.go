@@ -47,10 +47,9 @@ func (c *conn) sendControl(put func(*queue)) {
 
 // startLocked starts the goroutine that writes, unless one runs or it is not time yet.
 func (c *conn) startLocked() {
-	if c.mu.writing || c.mu.corked || c.mu.broken || c.mu.stage == stageUpgrade {
-		return
-	}
-	if len(c.mu.queue.pending) == 0 && !c.mu.queue.hasLate {
+	waits := len(c.mu.queue.pending)
+	if c.mu.writing || c.mu.broken || c.mu.stage == stageUpgrade ||
+		c.mu.corked && waits < corkBytesMax || waits == 0 && !c.mu.queue.hasLate {
 		return
 	}
 	c.mu.writing = true
