@@ -126,48 +126,58 @@ func options(h Handler) Options {
 	}
 }
 
+// room is a server in a bubble.
+type room struct {
+	*Server
+	echo *echo
+	t    *testing.T
+}
+
+// dial connects without an upgrade.
+func (r *room) dial() *netlooptest.Client {
+	server, client := net.Pipe()
+	go r.ServeConn(server)
+	r.t.Cleanup(func() { _ = client.Close() })
+	return netlooptest.New(r.t, client)
+}
+
 // bubble runs f in a bubble with a server whose goroutines must all be gone at its end.
-func bubble(t *testing.T, o Options, f func(t *testing.T, s *Server, dial func() *netlooptest.Client)) {
+func bubble(t *testing.T, o Options, f func(r *room)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f(t, s, func() *netlooptest.Client {
-			server, client := net.Pipe()
-			go s.ServeConn(server)
-			c := netlooptest.New(t, client)
-			t.Cleanup(func() { _ = client.Close() })
-			return c
-		})
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-		if n := s.Len(); n != 0 {
-			t.Errorf("%d connections are left", n)
-		}
-		if h, ok := o.Handler.(*echo); ok {
+		h := o.Handler.(*echo)
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if n := s.Len(); n != 0 {
+				t.Errorf("%d connections are left", n)
+			}
 			h.checkLedger(t)
-		}
+		})
+		f(&room{s, h, t})
 	})
 }
 
 // one is bubble with one upgraded connection.
-func one(t *testing.T, o Options, f func(t *testing.T, h *echo, c *netlooptest.Client)) {
+func one(t *testing.T, o Options, f func(r *room, c *netlooptest.Client)) {
 	t.Helper()
-	h := o.Handler.(*echo)
-	bubble(t, o, func(t *testing.T, _ *Server, dial func() *netlooptest.Client) {
-		c := dial()
-		if r := c.Upgrade("/ws"); r.StatusCode != http.StatusSwitchingProtocols {
-			t.Fatalf("upgrade: %s", r.Status)
+	bubble(t, o, func(r *room) {
+		c := r.dial()
+		if answer := c.Upgrade("/ws"); answer.StatusCode != http.StatusSwitchingProtocols {
+			r.t.Fatalf("upgrade: %s", answer.Status)
 		}
-		f(t, h, c)
+		f(r, c)
 	})
 }
 
 func TestServer_Echo(t *testing.T) {
-	one(t, options(&echo{}), func(t *testing.T, h *echo, c *netlooptest.Client) {
+	one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
+		t, h := r.t, r.echo
 		if got := c.Response.Header.Get("X-Echo"); got != "yes" {
 			t.Errorf("X-Echo: %q, want the handler's header", got)
 		}
@@ -195,7 +205,7 @@ func TestServer_Echo(t *testing.T) {
 
 // TestServer_EmptyCloseIsAnsweredByAnEmptyOne, and what follows a close frame is not looked at.
 func TestServer_EmptyCloseIsAnsweredByAnEmptyOne(t *testing.T) {
-	one(t, options(&echo{}), func(t *testing.T, h *echo, c *netlooptest.Client) {
+	one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
 		c.Write(append(netlooptest.Frame(ws.OpClose, true, nil),
 			netlooptest.Frame(ws.OpText, true, []byte("late"))...))
 		c.Want("close", "eof")
@@ -204,7 +214,8 @@ func TestServer_EmptyCloseIsAnsweredByAnEmptyOne(t *testing.T) {
 
 // TestServer_PipelinedFramesAreNotLost sends frames in the same write as the request.
 func TestServer_PipelinedFramesAreNotLost(t *testing.T) {
-	bubble(t, options(&echo{}), func(t *testing.T, _ *Server, dial func() *netlooptest.Client) {
+	bubble(t, options(&echo{}), func(r *room) {
+		dial := r.dial
 		c := dial()
 		first := netlooptest.Frame(ws.OpText, true, []byte("first"))
 		second := netlooptest.Frame(ws.OpText, true, []byte("second"))
@@ -219,13 +230,14 @@ func TestServer_PipelinedFramesAreNotLost(t *testing.T) {
 
 // TestServer_RequestInPieces sends the request byte by byte.
 func TestServer_RequestInPieces(t *testing.T) {
-	bubble(t, options(&echo{}), func(t *testing.T, _ *Server, dial func() *netlooptest.Client) {
+	bubble(t, options(&echo{}), func(r *room) {
+		t, dial := r.t, r.dial
 		c := dial()
 		for _, b := range []byte(netlooptest.Handshake("/ws?greet", "Sec-WebSocket-Protocol: p2")) {
 			c.Write([]byte{b})
 		}
-		r := c.ReadResponse()
-		if got := r.Header.Get("Sec-WebSocket-Protocol"); got != "p2" {
+		answer := c.ReadResponse()
+		if got := answer.Header.Get("Sec-WebSocket-Protocol"); got != "p2" {
 			t.Errorf("subprotocol %q, want p2", got)
 		}
 		c.Want("text welcome")
@@ -256,14 +268,16 @@ func TestServer_Refusals(t *testing.T) {
 		},
 		{"the handler panics", netlooptest.Handshake("/ws?panic"), 500, [2]string{}},
 	} {
-		bubble(t, options(&echo{}), func(t *testing.T, s *Server, dial func() *netlooptest.Client) {
+		bubble(t, options(&echo{}), func(r *room) {
+			dial := r.dial
 			client := dial()
 			client.Write([]byte(c.send))
-			r := client.ReadResponse()
-			if r.StatusCode != c.want || r.Header.Get(c.header[0]) != c.header[1] {
-				t.Errorf("%s: %s %v, want %d and %q", c.name, r.Status, r.Header, c.want, c.header)
+			answer := client.ReadResponse()
+			if answer.StatusCode != c.want || answer.Header.Get(c.header[0]) != c.header[1] {
+				t.Errorf("%s: %s %v, want %d and %q",
+					c.name, answer.Status, answer.Header, c.want, c.header)
 			}
-			if !r.Close {
+			if !answer.Close {
 				t.Errorf("%s: the answer does not say that the connection ends", c.name)
 			}
 			client.Want("eof")
@@ -272,7 +286,8 @@ func TestServer_Refusals(t *testing.T) {
 }
 
 func TestServer_HelloTimeoutRunsFromAccept(t *testing.T) {
-	bubble(t, options(&echo{silent: true}), func(t *testing.T, _ *Server, dial func() *netlooptest.Client) {
+	bubble(t, options(&echo{silent: true}), func(r *room) {
+		t, dial := r.t, r.dial
 		start := time.Now()
 		mute, slow := dial(), dial()
 		time.Sleep(10 * time.Second)
@@ -289,7 +304,8 @@ func TestServer_HelloTimeoutRunsFromAccept(t *testing.T) {
 }
 
 func TestServer_PingsTheSilentOnly(t *testing.T) {
-	one(t, options(&echo{}), func(t *testing.T, h *echo, c *netlooptest.Client) {
+	one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
+		t, h := r.t, r.echo
 		start := time.Now()
 		for range 5 { // a talker is not pinged
 			time.Sleep(29 * time.Second)
@@ -318,7 +334,8 @@ func TestServer_HalfAFrameIsNoSignOfLife(t *testing.T) {
 	for _, interval := range []time.Duration{30 * time.Second, 0} {
 		o := options(&echo{})
 		o.PingInterval = interval
-		one(t, o, func(t *testing.T, h *echo, c *netlooptest.Client) {
+		one(t, o, func(r *room, c *netlooptest.Client) {
+			t := r.t
 			start := time.Now()
 			trickled := make(chan struct{})
 			go func() {
@@ -351,7 +368,8 @@ func TestServer_FaultsAreAnsweredAfterWhatCameBefore(t *testing.T) {
 		"close 1007 text is not UTF-8":  netlooptest.Frame(ws.OpText, true, []byte{0xff}),
 		"close 1009 message is too big": {0x82, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4},
 	} {
-		one(t, options(&echo{}), func(t *testing.T, h *echo, c *netlooptest.Client) {
+		one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
+			t, h := r.t, r.echo
 			c.Write(append(netlooptest.Frame(ws.OpText, true, []byte("good")), bad...))
 			c.Want("text good", want, "eof")
 			if got := h.end(t); got.Cause != CauseProtocol {
@@ -364,7 +382,8 @@ func TestServer_FaultsAreAnsweredAfterWhatCameBefore(t *testing.T) {
 // TestServer_SlowReaderIsClosed does not read and is answered beyond the bound of its queue.
 func TestServer_SlowReaderIsClosed(t *testing.T) {
 	o := options(&echo{})
-	bubble(t, o, func(t *testing.T, s *Server, dial func() *netlooptest.Client) {
+	bubble(t, o, func(r *room) {
+		t, dial := r.t, r.dial
 		slow, other := dial(), dial()
 		slow.Upgrade("/ws")
 		other.Upgrade("/ws")
@@ -391,7 +410,8 @@ func TestServer_SlowReaderIsClosed(t *testing.T) {
 
 // TestServer_WhoNeverReadsIsCutOff blocks the writer for good.
 func TestServer_WhoNeverReadsIsCutOff(t *testing.T) {
-	bubble(t, options(&echo{}), func(t *testing.T, s *Server, dial func() *netlooptest.Client) {
+	bubble(t, options(&echo{}), func(r *room) {
+		t, s, dial := r.t, r.Server, r.dial
 		start := time.Now()
 		c := dial()
 		c.Upgrade("/ws")
@@ -407,7 +427,7 @@ func TestServer_WhoNeverReadsIsCutOff(t *testing.T) {
 
 // TestServer_OneLargeMessageMayPass sends what alone is above the bound of the queue.
 func TestServer_OneLargeMessageMayPass(t *testing.T) {
-	one(t, options(&echo{}), func(t *testing.T, _ *echo, c *netlooptest.Client) {
+	one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
 		large := strings.Repeat("x", 60<<10)
 		c.Text(large)
 		c.Want("text " + large)
@@ -416,7 +436,8 @@ func TestServer_OneLargeMessageMayPass(t *testing.T) {
 
 // TestServer_PingFloodIsBounded sends pings without reading the pongs.
 func TestServer_PingFloodIsBounded(t *testing.T) {
-	one(t, options(&echo{}), func(t *testing.T, _ *echo, c *netlooptest.Client) {
+	one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
+		t := r.t
 		const pings = 1000
 		for i := range pings {
 			c.Write(netlooptest.Frame(ws.OpPing, true, fmt.Appendf(nil, "%d", i)))
@@ -438,7 +459,7 @@ func TestServer_HandlerClosesAndPanics(t *testing.T) {
 	for text, want := range map[string]string{
 		"close": "close 4999 as you wish", "panic": "close 1011 internal error",
 	} {
-		one(t, options(&echo{}), func(t *testing.T, _ *echo, c *netlooptest.Client) {
+		one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
 			var all []byte
 			for _, s := range []string{"before", text, "after"} {
 				all = append(all, netlooptest.Frame(ws.OpText, true, []byte(s))...)
@@ -447,7 +468,8 @@ func TestServer_HandlerClosesAndPanics(t *testing.T) {
 			c.Want("text before", want, "eof")
 		})
 	}
-	bubble(t, options(&echo{}), func(t *testing.T, _ *Server, dial func() *netlooptest.Client) {
+	bubble(t, options(&echo{}), func(r *room) {
+		dial := r.dial
 		c := dial()
 		c.Upgrade("/ws?close")
 		c.Want("close 4999 at once")
@@ -457,7 +479,8 @@ func TestServer_HandlerClosesAndPanics(t *testing.T) {
 // TestServer_ClosedFromOutside closes from another goroutine while the reader waits.
 func TestServer_ClosedFromOutside(t *testing.T) {
 	h := &echo{}
-	bubble(t, options(h), func(t *testing.T, s *Server, dial func() *netlooptest.Client) {
+	bubble(t, options(h), func(r *room) {
+		t, s, dial := r.t, r.Server, r.dial
 		c := dial()
 		c.Upgrade("/ws")
 		synctest.Wait()
@@ -490,7 +513,8 @@ func TestServer_ClosedFromOutside(t *testing.T) {
 }
 
 func TestServer_LostConnection(t *testing.T) {
-	one(t, options(&echo{}), func(t *testing.T, h *echo, c *netlooptest.Client) {
+	one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
+		t, h := r.t, r.echo
 		if err := c.Conn.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -502,7 +526,8 @@ func TestServer_LostConnection(t *testing.T) {
 }
 
 func TestServer_Stop(t *testing.T) {
-	bubble(t, options(&echo{}), func(t *testing.T, s *Server, dial func() *netlooptest.Client) {
+	bubble(t, options(&echo{}), func(r *room) {
+		t, s, dial := r.t, r.Server, r.dial
 		open, half, mute := dial(), dial(), dial()
 		open.Upgrade("/ws")
 		half.Write([]byte("GET /ws"))
