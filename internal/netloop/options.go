@@ -3,6 +3,7 @@ package netloop
 import (
 	"errors"
 	"log/slog"
+	"math"
 	"time"
 )
 
@@ -63,5 +64,8 @@ func (o *Options) writeTimeout() time.Duration {
 	if o.PingInterval == 0 {
 		return unfinishedMax
 	}
-	return o.PingInterval + o.PingTimeout
+	if sum := o.PingInterval + o.PingTimeout; sum > 0 {
+		return sum
+	}
+	return math.MaxInt64
 }

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"time"
 
@@ -180,11 +181,27 @@ func (c *Client) Want(frames ...string) {
 	}
 }
 
+// Quiet listens for d and ends the test when the server says something.
+func (c *Client) Quiet(d time.Duration) {
+	c.t.Helper()
+	if err := c.Conn.SetReadDeadline(now().Add(d)); err != nil {
+		c.t.Fatalf("setting a deadline: %v", err)
+	}
+	_, err := c.br.Peek(1)
+	if err == nil {
+		c.t.Fatalf("the server said %q, want it to be quiet", c.Next())
+	}
+	if !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.t.Fatalf("read: %v", err)
+	}
+}
+
 func (c *Client) ending(err error) string {
 	c.t.Helper()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, io.ErrClosedPipe):
+		_ = c.Conn.Close() // as clients do, so that the server can let go
 		return "eof"
 	case strings.Contains(err.Error(), "reset by peer"):
 		return "reset"
