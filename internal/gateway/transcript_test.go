@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/curfew-go/curfew/internal/netloop/netlooptest"
@@ -111,6 +112,7 @@ func (p *player) play(line string) error {
 			return err
 		}
 		time.Sleep(d)
+		synctest.Wait()
 	case "<":
 		return p.expect(rest)
 	default:
