@@ -222,7 +222,7 @@ func (t *Table[V]) Len() int { return int(t.live.Load()) }
 // other at most once. It takes no lock.
 func (t *Table[V]) All() iter.Seq[Session[V]] {
 	return func(yield func(Session[V]) bool) {
-		for slot := uint32(0); slot < t.store.Slots(); slot++ {
+		for slot := uint32(0); slot < t.store.Slots(); slot++ { //nolint:intrange // Slots grows.
 			if w := t.store.Load(slot); w.Live() && !yield(t.session(table.RefOf(slot, w))) {
 				return
 			}

@@ -85,7 +85,7 @@ func (s *Store) FindLocked(shard int, k *Key, id []byte) (slot uint32, w Word, o
 		return slot, w, ok
 	}
 	slot, ok = s.shards[shard].index.stash.find(id, func(slot uint32) bool {
-		v := other
+		var v verdict
 		w, v = s.compare(slot, shard, &k.key)
 		return v == found
 	})

@@ -23,7 +23,8 @@ import (
 //
 // An entry that finds its bucket full stands in the neighbour (the bucket beside it) and is counted
 // in its own bucket's overflow, so a reader looks at two lines at most. When both are full the
-// segment is split. What a split would not help, because the hashes are too alike, goes to the stash.
+// segment is split. What a split would not help, because the hashes are too alike, goes to the
+// stash.
 const (
 	bucketEntries = 12
 	bucketBits    = 4

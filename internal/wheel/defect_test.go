@@ -131,7 +131,7 @@ func TestDefect_PanicLosesTheRest(t *testing.T) {
 	work := func() (done bool) {
 		defer func() { _ = recover() }()
 		due := make([]uint32, 1)
-		n, done := w.Advance(5, due)
+		n, _ := w.Advance(5, due)
 		ended = append(ended, due[:n]...)
 		panic("owner")
 	}

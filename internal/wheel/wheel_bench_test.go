@@ -96,6 +96,7 @@ func BenchmarkAdvance(b *testing.B) {
 
 // benchmarkAdvance files ids in their order and hands them out, each after[id] ticks later.
 func benchmarkAdvance(b *testing.B, ids []uint32, after []Tick) {
+	b.Helper()
 	b.ReportAllocs()
 	w, due := New(0), make([]uint32, 256)
 	for b.Loop() {

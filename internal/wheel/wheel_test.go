@@ -324,6 +324,7 @@ func TestRearmAfterCancel(t *testing.T) {
 
 // twice returns a wheel in which id 1 stands in the bucket of tick 200 twice.
 func twice(t *testing.T) *Wheel {
+	t.Helper()
 	w := New(0)
 	w.Schedule(1, 200)
 	w.Schedule(1, 5)
@@ -368,6 +369,7 @@ func TestTwiceInOneBucket(t *testing.T) {
 
 // inDrain returns a wheel that has handed out id 0 of the ids 0 to 199, all due at tick 10.
 func inDrain(t *testing.T) *Wheel {
+	t.Helper()
 	w := New(0)
 	for id := range uint32(200) {
 		w.Schedule(id, 10)
@@ -486,7 +488,7 @@ func TestSizes(t *testing.T) {
 func TestSparseIDs(t *testing.T) {
 	w := New(0)
 	const ids = 1_000_000
-	for id := uint32(0); id < ids; id++ {
+	for id := range uint32(ids) {
 		if id>>10%16 == 3 {
 			w.Schedule(id, 360_000)
 		}
