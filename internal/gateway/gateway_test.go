@@ -14,8 +14,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/gobwas/ws"
-
 	"github.com/curfew-go/curfew/engine"
 	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/netloop"
@@ -292,9 +290,9 @@ func TestExpiry_WhatTouches(t *testing.T) {
 		{"bad JSON", TouchMessage, text(`{`), true},
 		{"session_info", TouchMessage, text(`{"op":"session_info"}`), false},
 		{"ack", TouchMessage, text(`{"op":"ack","seq":1}`), false},
-		{"WebSocket ping", TouchMessage, netlooptest.Frame(ws.OpPing, true, nil), false},
-		{"WebSocket ping", TouchAny, netlooptest.Frame(ws.OpPing, true, nil), true},
-		{"half a message", TouchMessage, netlooptest.Frame(ws.OpText, false, []byte("{")), false},
+		{"WebSocket ping", TouchMessage, netlooptest.Frame(netlooptest.OpPing, true, nil), false},
+		{"WebSocket ping", TouchAny, netlooptest.Frame(netlooptest.OpPing, true, nil), true},
+		{"half a message", TouchMessage, netlooptest.Frame(netlooptest.OpText, false, []byte("{")), false},
 	} {
 		bubble(t, Options{TouchOn: c.touchOn}, func(w *world) {
 			t := w.t
@@ -315,7 +313,7 @@ func TestExpiry_WhatTouches(t *testing.T) {
 	}
 }
 
-func text(s string) []byte { return netlooptest.Frame(ws.OpText, true, []byte(s)) }
+func text(s string) []byte { return netlooptest.Frame(netlooptest.OpText, true, []byte(s)) }
 
 func TestExpiry_Lifetime(t *testing.T) {
 	bubble(t, Options{MaxLifetime: 12 * time.Minute}, func(w *world) {
@@ -443,7 +441,7 @@ func TestEnds_HaveTheirReasons(t *testing.T) {
 	for want, end := range map[Reason]func(c *netlooptest.Client){
 		ReasonClosed: func(c *netlooptest.Client) { c.Close(1001) },
 		ReasonLost:   func(c *netlooptest.Client) { _ = c.Conn.Close() },
-		ReasonPolicy: func(c *netlooptest.Client) { c.Write(netlooptest.Frame(3, true, nil)) },
+		ReasonPolicy: func(c *netlooptest.Client) { c.Write(netlooptest.Frame(netlooptest.OpReserved, true, nil)) },
 		ReasonBye:    func(c *netlooptest.Client) { c.Text(`{"op":"bye"}`) },
 		ReasonSlow: func(c *netlooptest.Client) {
 			for range 8 {

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/gobwas/ws"
@@ -21,18 +22,15 @@ import (
 // Key is a proper Sec-WebSocket-Key.
 const Key = "dGhlIHNhbXBsZSBub25jZQ=="
 
+// Opcodes, for those who do not import gobwas/ws.
+const (
+	OpText     = ws.OpText
+	OpPing     = ws.OpPing
+	OpReserved = ws.OpCode(3) // means nothing and is refused
+)
+
 // patience is how long a read over a real socket may take. Inside a bubble there is no need for it.
 const patience = 20 * time.Second
-
-// T is the part of testing.TB that a Client needs.
-type T interface {
-	// Helper marks the caller as a helper.
-	Helper()
-	// Fatalf ends the test.
-	Fatalf(format string, args ...any)
-	// Cleanup registers what is to run when the test has ended.
-	Cleanup(f func())
-}
 
 // Client is one end of a connection. What goes wrong with it ends its test.
 type Client struct {
@@ -43,28 +41,29 @@ type Client struct {
 	// Patience bounds each read; 0: none.
 	Patience time.Duration
 
-	t  T
+	tb testing.TB
 	br *bufio.Reader
 }
 
 // New makes a client that has not sent anything.
-func New(t T, nc net.Conn) *Client {
-	return &Client{Conn: nc, t: t, br: bufio.NewReader(nc)}
+func New(tb testing.TB, nc net.Conn) *Client {
+	tb.Helper()
+	return &Client{Conn: nc, tb: tb, br: bufio.NewReader(nc)}
 }
 
 // Dial connects to a TCP address, upgrades, and closes the connection when the test ends.
-func Dial(t T, addr, path string, headers ...string) *Client {
-	t.Helper()
+func Dial(tb testing.TB, addr, path string, headers ...string) *Client {
+	tb.Helper()
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
-		t.Fatalf("dialing %s: %v", addr, err)
+		tb.Fatalf("dialing %s: %v", addr, err)
 	}
-	t.Cleanup(func() { _ = nc.Close() })
-	c := New(t, nc)
+	tb.Cleanup(func() { _ = nc.Close() })
+	c := New(tb, nc)
 	c.Patience = patience
 	c.Upgrade(path, headers...)
 	if c.Response.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatalf("upgrade of %s: %s", path, c.Response.Status)
+		tb.Fatalf("upgrade of %s: %s", path, c.Response.Status)
 	}
 	return c
 }
@@ -80,23 +79,23 @@ func Handshake(path string, headers ...string) string {
 
 // Upgrade sends a proper request and reads the answer, whatever it is.
 func (c *Client) Upgrade(path string, headers ...string) *http.Response {
-	c.t.Helper()
+	c.tb.Helper()
 	c.Write([]byte(Handshake(path, headers...)))
 	return c.ReadResponse()
 }
 
 // ReadResponse reads an HTTP answer and its body.
 func (c *Client) ReadResponse() *http.Response {
-	c.t.Helper()
+	c.tb.Helper()
 	c.arm()
 	r, err := http.ReadResponse(c.br, nil)
 	if err != nil {
-		c.t.Fatalf("reading the answer to the upgrade: %v", err)
+		c.tb.Fatalf("reading the answer to the upgrade: %v", err)
 	}
 	if r.StatusCode != http.StatusSwitchingProtocols {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			c.t.Fatalf("reading the body of the answer: %v", err)
+			c.tb.Fatalf("reading the body of the answer: %v", err)
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 	}
@@ -106,27 +105,27 @@ func (c *Client) ReadResponse() *http.Response {
 
 // Write sends bytes as they are.
 func (c *Client) Write(p []byte) {
-	c.t.Helper()
+	c.tb.Helper()
 	if _, err := c.Conn.Write(p); err != nil {
-		c.t.Fatalf("write of %d bytes: %v", len(p), err)
+		c.tb.Fatalf("write of %d bytes: %v", len(p), err)
 	}
 }
 
 // Text sends a text message.
 func (c *Client) Text(s string) {
-	c.t.Helper()
+	c.tb.Helper()
 	c.Write(Frame(ws.OpText, true, []byte(s)))
 }
 
 // Binary sends a binary message.
 func (c *Client) Binary(p []byte) {
-	c.t.Helper()
+	c.tb.Helper()
 	c.Write(Frame(ws.OpBinary, true, p))
 }
 
 // Close sends a close frame.
 func (c *Client) Close(code int) {
-	c.t.Helper()
+	c.tb.Helper()
 	c.Write(Frame(ws.OpClose, true, binary.BigEndian.AppendUint16(nil, uint16(code))))
 }
 
@@ -140,7 +139,7 @@ func Frame(op ws.OpCode, fin bool, payload []byte) []byte {
 // "close 4200 session idle", "close" without a code; "eof" when the connection has ended, "reset"
 // when it was cut off.
 func (c *Client) Next() string {
-	c.t.Helper()
+	c.tb.Helper()
 	c.arm()
 	h, err := ws.ReadHeader(c.br)
 	if err != nil {
@@ -151,7 +150,7 @@ func (c *Client) Next() string {
 		return c.ending(err)
 	}
 	if h.Masked || !h.Fin || h.Rsv != 0 {
-		c.t.Fatalf("a server must not send the header %+v", h)
+		c.tb.Fatalf("a server must not send the header %+v", h)
 	}
 	switch h.OpCode {
 	case ws.OpText:
@@ -173,31 +172,31 @@ func (c *Client) Next() string {
 
 // Want reads frames and compares them.
 func (c *Client) Want(frames ...string) {
-	c.t.Helper()
+	c.tb.Helper()
 	for _, want := range frames {
 		if got := strings.TrimSpace(c.Next()); got != want {
-			c.t.Fatalf("the server said %q, want %q", got, want)
+			c.tb.Fatalf("the server said %q, want %q", got, want)
 		}
 	}
 }
 
 // Quiet listens for d and ends the test when the server says something.
 func (c *Client) Quiet(d time.Duration) {
-	c.t.Helper()
-	if err := c.Conn.SetReadDeadline(now().Add(d)); err != nil {
-		c.t.Fatalf("setting a deadline: %v", err)
+	c.tb.Helper()
+	if err := c.Conn.SetReadDeadline(time.Now().Add(d)); err != nil {
+		c.tb.Fatalf("setting a deadline: %v", err)
 	}
 	_, err := c.br.Peek(1)
 	if err == nil {
-		c.t.Fatalf("the server said %q, want it to be quiet", c.Next())
+		c.tb.Fatalf("the server said %q, want it to be quiet", c.Next())
 	}
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
-		c.t.Fatalf("read: %v", err)
+		c.tb.Fatalf("read: %v", err)
 	}
 }
 
 func (c *Client) ending(err error) string {
-	c.t.Helper()
+	c.tb.Helper()
 	switch {
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF),
 		errors.Is(err, io.ErrClosedPipe):
@@ -206,7 +205,7 @@ func (c *Client) ending(err error) string {
 	case strings.Contains(err.Error(), "reset by peer"):
 		return "reset"
 	}
-	c.t.Fatalf("read: %v", err)
+	c.tb.Fatalf("read: %v", err)
 	return ""
 }
 
@@ -214,7 +213,7 @@ func (c *Client) arm() {
 	if c.Patience == 0 {
 		return
 	}
-	if err := c.Conn.SetReadDeadline(now().Add(c.Patience)); err != nil {
-		c.t.Fatalf("setting a deadline: %v", err)
+	if err := c.Conn.SetReadDeadline(time.Now().Add(c.Patience)); err != nil {
+		c.tb.Fatalf("setting a deadline: %v", err)
 	}
 }

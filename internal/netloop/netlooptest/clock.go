@@ -1,6 +1,0 @@
-package netlooptest
-
-import "time"
-
-// now is for deadlines of real sockets only.
-func now() time.Time { return time.Now() }
