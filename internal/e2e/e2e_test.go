@@ -223,7 +223,8 @@ func TestSilent_IsToldAtItsTimeoutAndNotBefore(t *testing.T) {
 			c := client(t, name, "silent", url)
 			session := c.event("hello_ack").Frame.SessionID
 			told := c.event("session_expired")
-			if told.Frame.SessionID != session || told.Frame.Reason != "idle" || told.MS < ms(timeout) {
+			if f := told.Frame; f.SessionID != session || f.Reason != "idle" ||
+				told.MS < ms(timeout) {
 				t.Errorf("the silent client is told %+v, want session %s after %v or later",
 					told, session, timeout)
 			}

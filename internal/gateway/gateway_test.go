@@ -292,7 +292,7 @@ func TestExpiry_WhatTouches(t *testing.T) {
 		{"ack", TouchMessage, text(`{"op":"ack","seq":1}`), false},
 		{"WebSocket ping", TouchMessage, netlooptest.Frame(netlooptest.OpPing, true, nil), false},
 		{"WebSocket ping", TouchAny, netlooptest.Frame(netlooptest.OpPing, true, nil), true},
-		{"half a message", TouchMessage, netlooptest.Frame(netlooptest.OpText, false, []byte("{")), false},
+		{"half a message", TouchMessage, netlooptest.Frame(netlooptest.OpText, false, nil), false},
 	} {
 		bubble(t, Options{TouchOn: c.touchOn}, func(w *world) {
 			t := w.t
@@ -441,8 +441,10 @@ func TestEnds_HaveTheirReasons(t *testing.T) {
 	for want, end := range map[Reason]func(c *netlooptest.Client){
 		ReasonClosed: func(c *netlooptest.Client) { c.Close(1001) },
 		ReasonLost:   func(c *netlooptest.Client) { _ = c.Conn.Close() },
-		ReasonPolicy: func(c *netlooptest.Client) { c.Write(netlooptest.Frame(netlooptest.OpReserved, true, nil)) },
-		ReasonBye:    func(c *netlooptest.Client) { c.Text(`{"op":"bye"}`) },
+		ReasonPolicy: func(c *netlooptest.Client) {
+			c.Write(netlooptest.Frame(netlooptest.OpReserved, true, nil))
+		},
+		ReasonBye: func(c *netlooptest.Client) { c.Text(`{"op":"bye"}`) },
 		ReasonSlow: func(c *netlooptest.Client) {
 			for range 8 {
 				c.Text(`{"op":"message","data":"` + strings.Repeat("x", 60_000) + `"}`)

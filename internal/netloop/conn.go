@@ -66,7 +66,8 @@ type conn struct {
 
 	// The rest belongs to the goroutine.
 	parser     parser
-	armed      time.Time // the read deadline that is set; zero: unknown
+	armed      time.Time // the read deadline that is set; zero: none
+	rearm      bool      // it is not what armed says any more
 	life       time.Time // when the last whole frame came
 	pinged     time.Time // when a ping went out that nothing has answered; zero: none
 	unfinished time.Time // since when the bytes end inside a frame; zero: they do not

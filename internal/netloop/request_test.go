@@ -216,3 +216,35 @@ func TestIsLoopback(t *testing.T) {
 		t.Error("a path is taken for a loopback address")
 	}
 }
+
+// FuzzHead looks for heads that crash the parser, or whose verdict depends on how they are cut.
+func FuzzHead(f *testing.F) {
+	f.Add(netlooptest.Handshake("/ws", "Sec-WebSocket-Protocol: a, curfew.raw"), 3)
+	f.Add(netlooptest.Handshake("http://[::1]:80?x", "Content-Length: 0", "Origin: null"), 100)
+	f.Add("GET / HTTP/1.1\r\n\r\n", 1)
+	f.Add("\r\n", 1)
+	f.Fuzz(func(t *testing.T, head string, size int) {
+		if size < 1 {
+			t.Skip()
+		}
+		r, refusal := parseHead(head)
+		if r != nil {
+			if _, err := switchProtocols(r, ""); err != nil {
+				t.Errorf("%q is a proper handshake, and gobwas/ws says %v", head, err)
+			}
+		}
+		var s headScanner
+		var end int
+		var cut *Refusal
+		for n := 0; n < len(head) && end == 0 && cut == nil; {
+			n = min(n+size, len(head))
+			end, cut = s.scan([]byte(head[:n]))
+		}
+		whole := (&headScanner{})
+		wholeEnd, wholeRefusal := whole.scan([]byte(head))
+		if end != wholeEnd || (cut == nil) != (wholeRefusal == nil) && len(head) < headBytesMax {
+			t.Errorf("%q in pieces of %d: %d, %v, in one: %d, %v (%v)",
+				head, size, end, cut, wholeEnd, wholeRefusal, refusal)
+		}
+	})
+}

@@ -660,9 +660,6 @@ func TestServe_LargeRefusalIsRead(t *testing.T) {
 		t.Errorf("the answer is %s", r.Status)
 	}
 	c.Want("eof")
-	if err := nc.Close(); err != nil {
-		t.Error(err)
-	}
 	stop(t, s)
 }
 

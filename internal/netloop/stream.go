@@ -5,22 +5,25 @@ import (
 	"time"
 )
 
-// readUntil waits for bytes until deadline (zero: for ever) or until somebody wakes the reader;
-// then it gives 0 and an error that is a timeout, or no error.
+// readUntil waits for bytes until deadline (zero: for ever), or less: until a deadline that was set
+// earlier, or until somebody wakes the reader. Then it gives 0 and either an error that is a timeout
+// or none. It leaves an earlier deadline as it is, so a connection that talks does not set one for
+// each frame.
 func (c *conn) readUntil(b []byte, deadline time.Time) (int, error) {
-	if !deadline.Equal(c.armed) {
+	later := !c.armed.IsZero() && (deadline.IsZero() || !deadline.Before(c.armed))
+	if c.rearm || !later && !deadline.Equal(c.armed) {
 		if err := c.nc.SetReadDeadline(deadline); err != nil {
 			return 0, err
 		}
-		c.armed = deadline
+		c.armed, c.rearm = deadline, false
 	}
 	if c.nudge.Swap(false) {
-		c.armed = longAgo // wake may have set it, or be about to
+		c.rearm = true // wake has set its own, or is about to
 		return 0, nil
 	}
 	n, err := c.nc.Read(b)
 	if err != nil && isTimeout(err) {
-		c.armed = longAgo
+		c.rearm = true
 	}
 	return n, err
 }
