@@ -11,3 +11,5 @@ require (
 )
 
 require github.com/gobwas/httphead v0.1.0 // indirect
+
+require github.com/anishathalye/porcupine v1.3.1
