@@ -12,7 +12,7 @@ const pongsMax = 16
 // queue is what waits to be written to one connection, as the bytes of whole frames. Its owner
 // holds a lock around each call.
 type queue struct {
-	bytesMax int // above it put refuses, unless nothing else waits
+	bytesMax int // above it put refuses; see there
 
 	pending []byte // frames in order
 	flight  int    // bytes taken and not yet done
@@ -39,9 +39,10 @@ func (q *queue) frame(op ws.OpCode, payload []byte) {
 	q.pending = append(q.pending, payload...)
 }
 
-// put appends a message, or gives false when too much waits.
+// put appends a message, or gives false when too much waits. One of any size may wait while nothing
+// else does but what is being written: that may be through already, and only its writer knows.
 func (q *queue) put(op ws.OpCode, payload []byte) bool {
-	if waits := len(q.pending) + q.flight; waits > 0 && waits+len(payload) > q.bytesMax {
+	if len(q.pending) > 0 && len(q.pending)+q.flight+len(payload) > q.bytesMax {
 		return false
 	}
 	q.frame(op, payload)

@@ -251,7 +251,7 @@ func refuse(status int, reason string) *Refusal {
 func refuseVersion(reason string) *Refusal {
 	return &Refusal{
 		Status: http.StatusUpgradeRequired, Reason: reason,
-		Header: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\n",
+		Header: "Sec-WebSocket-Version: 13\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
 	}
 }
 

@@ -130,15 +130,16 @@ func TestHeadScanner_AnySplit(t *testing.T) {
 		"GET / HTTP/1.1\r\n" + strings.Repeat("a:b\r\n", headerLinesMax+1),
 		strings.Repeat("a", headBytesMax),
 	} {
+		b := []byte(head)
 		var whole headScanner
-		wantEnd, wantRefusal := whole.scan([]byte(head))
+		wantEnd, wantRefusal := whole.scan(b)
 		for size := range 50 {
 			var s headScanner
 			var end int
 			var r *Refusal
 			for n := 0; n < len(head) && end == 0 && r == nil; {
 				n = min(n+size+1, len(head))
-				end, r = s.scan([]byte(head[:n]))
+				end, r = s.scan(b[:n])
 			}
 			if end != wantEnd || (r == nil) != (wantRefusal == nil) ||
 				r != nil && r.Status != wantRefusal.Status {
@@ -240,7 +241,7 @@ func FuzzHead(f *testing.F) {
 			n = min(n+size, len(head))
 			end, cut = s.scan([]byte(head[:n]))
 		}
-		whole := (&headScanner{})
+		var whole headScanner
 		wholeEnd, wholeRefusal := whole.scan([]byte(head))
 		if end != wholeEnd || (cut == nil) != (wholeRefusal == nil) && len(head) < headBytesMax {
 			t.Errorf("%q in pieces of %d: %d, %v, in one: %d, %v (%v)",

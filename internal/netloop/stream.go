@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// readUntil waits for bytes until deadline (zero: for ever), or less: until a deadline that was set
-// earlier, or until somebody wakes the reader. Then it gives 0 and either an error that is a timeout
+// readUntil waits for bytes until deadline (zero: for ever), or less: until a deadline that was
+// set earlier, or until somebody wakes the reader. Then it gives 0 and an error that is a timeout,
 // or none. It leaves an earlier deadline as it is, so a connection that talks does not set one for
 // each frame.
 func (c *conn) readUntil(b []byte, deadline time.Time) (int, error) {
