@@ -19,7 +19,8 @@ const (
 	// corkBytesMax is how much waits at most for the end of a turn.
 	corkBytesMax = 16 << 10
 	// closeTimeout bounds what follows the end of a connection: the last write, the peer's close
-	// frame, and the peer letting go of the socket.
+	// frame, and the peer letting go of the socket. A write may never take longer than
+	// Options.writeTimeout, the last one neither.
 	closeTimeout = 5 * time.Second
 	// unfinishedMax is how long a frame may take where no pings find out about its sender.
 	unfinishedMax = 40 * time.Second
@@ -129,7 +130,8 @@ func (c *conn) end(e End, reason string) {
 // endLocked is end with the lock held, in a stage before closing.
 func (c *conn) endLocked(e End, reason string) {
 	upgrading := c.mu.stage == stageUpgrade
-	c.mu.stage, c.mu.end, c.mu.closeAt = stageClosing, e, now().Add(closeTimeout)
+	c.mu.stage, c.mu.end = stageClosing, e
+	c.mu.closeAt = now().Add(min(closeTimeout, c.srv.o.writeTimeout()))
 	if e.Cause != CauseLost {
 		c.mu.queue.closeFrame(e.Code, reason)
 	}

@@ -10,7 +10,7 @@
 // The head is an HTTP request up to its blank line. A turn is what one read brings: all complete
 // frames in it are handled, and what the handler answers meanwhile leaves in one write. The end of
 // a connection is the moment from which nothing more is read from it; its teardown (a last write,
-// the peer's close frame, the socket itself) follows, bounded by five seconds.
+// the peer's close frame, the socket itself) follows, at most five seconds long.
 //
 // # Design
 //
