@@ -29,24 +29,25 @@ type running struct {
 	addr    string
 	signals chan os.Signal
 	log     *logLines
-	done    chan error
+	done    chan struct{} // closed when the daemon has ended, with err
+	err     error
 }
 
 // start runs the daemon on a free port and waits until it listens.
 func start(t *testing.T, args, env []string) *running {
 	t.Helper()
 	r := &running{
-		t: t, signals: make(chan os.Signal, 8), done: make(chan error, 1),
+		t: t, signals: make(chan os.Signal, 8), done: make(chan struct{}),
 		log: &logLines{lines: make(chan map[string]any, 10_000)},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	args = append([]string{"--listen", "127.0.0.1:0", "--log-format", "json"}, args...)
 	go func() {
-		r.done <- Run(ctx, Process{
+		defer close(r.done)
+		r.err = Run(ctx, Process{
 			Args: args, Env: env, Stdout: io.Discard, Stderr: r.log,
 			Signals: r.signals, Version: "test",
 		})
-		close(r.done)
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -64,8 +65,8 @@ func start(t *testing.T, args, env []string) *running {
 func (r *running) wait() error {
 	r.t.Helper()
 	select {
-	case err := <-r.done:
-		return err
+	case <-r.done:
+		return r.err
 	case <-time.After(patience):
 		r.t.Fatal("the daemon does not stop")
 		return nil
@@ -77,15 +78,20 @@ func (r *running) logged(message string) map[string]any {
 	r.t.Helper()
 	timeout := time.After(patience)
 	for {
+		var line map[string]any
 		select {
-		case line := <-r.log.lines:
-			if line["msg"] == message {
-				return line
-			}
-		case err := <-r.done:
-			r.t.Fatalf("the daemon ended with %v before it logged %q", err, message)
+		case line = <-r.log.lines:
 		case <-timeout:
 			r.t.Fatalf("the daemon does not log %q", message)
+		case <-r.done:
+			select {
+			case line = <-r.log.lines: // what it logged before
+			default:
+				r.t.Fatalf("the daemon ended with %v and did not log %q", r.err, message)
+			}
+		}
+		if line["msg"] == message {
+			return line
 		}
 	}
 }
