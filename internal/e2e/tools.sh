@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Installs the WebSocket clients that the end-to-end tests drive: python3-websockets from the
+# distribution and npm's ws at the version of package-lock.json. What is there already is left
+# alone, so that a second run needs no network.
+#
+# usage: internal/e2e/tools.sh DIR
+#
+# DIR/bin/python3 is then an interpreter that can import websockets, which the first python3 of
+# PATH need not be, and DIR/node_modules holds ws. `make e2e` puts both before what PATH has.
+set -euo pipefail
+
+dir=${1:?usage: tools.sh DIR}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+mkdir -p "$dir/bin"
+dir=$(cd "$dir" && pwd)
+
+# find_python prints the first python3 that can import websockets.
+find_python() {
+  local candidate
+  while read -r candidate; do
+    if "$candidate" -c 'import websockets' </dev/null 2>/dev/null; then
+      "$candidate" -c 'import sys; print(sys.executable)'
+      return 0
+    fi
+  done < <(type -aP python3; echo /usr/bin/python3)
+  return 1
+}
+
+packages=()
+find_python >/dev/null || packages+=(python3-websockets)
+command -v npm >/dev/null || packages+=(nodejs npm)
+
+if [ "${#packages[@]}" -gt 0 ]; then
+  if ! command -v apt-get >/dev/null; then
+    echo "e2e-tools: no apt-get here: install by hand what stands for ${packages[*]}" >&2
+    exit 1
+  fi
+  sudo=()
+  [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+  echo "e2e-tools: installing ${packages[*]}"
+  "${sudo[@]}" apt-get update -qq
+  "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends "${packages[@]}"
+fi
+
+python=$(find_python)
+ln -sfn "$python" "$dir/bin/python3"
+
+# npm writes node_modules/.package-lock.json last, so it stands for a finished installation.
+if ! cmp -s "$here/package-lock.json" "$dir/package-lock.json" ||
+  [ ! -e "$dir/node_modules/.package-lock.json" ]; then
+  rm -rf "$dir/node_modules"
+  cp "$here/package.json" "$here/package-lock.json" "$dir/"
+  (cd "$dir" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+fi
+
+"$dir/bin/python3" -c \
+  'import sys, websockets; print("e2e-tools: python", sys.version.split()[0],
+                               "websockets", websockets.version.version)'
+(cd "$dir" && node -e \
+  'console.log("e2e-tools: node", process.version, "ws", require("ws/package.json").version)')

@@ -1,0 +1,298 @@
+package tidy
+
+import (
+	"slices"
+	"strconv"
+	"testing"
+)
+
+// layer says what one package may import besides the standard library.
+type layer struct {
+	// house lists packages of this module. Tests may also import what those may, and so on down.
+	house []string
+
+	// external maps modules of others to the reason for each.
+	external map[string]string
+
+	// tests lists packages of this module that only its tests may import.
+	tests []string
+
+	// why says what a boundary is for, where somebody will want to cross it.
+	why string
+}
+
+const (
+	whyHash  = "the seeded hash of session IDs"
+	whyWheel = "the wheel behind WheelRussellLuo"
+	whyPeer  = "a peer of the comparison"
+	whyFrame = "the WebSocket handshake and frame headers"
+)
+
+// layers is the map of the house, as ARCHITECTURE.md describes it: what each package may import.
+// A package may stand here before it exists.
+var layers = map[string]layer{
+	"cmd/curfewd": {house: []string{"internal/server", "internal/config"}},
+	"cmd/curfew": {
+		house: []string{"internal/load", "internal/conform", "internal/adminclient"},
+		why:   "the operator's command knows the daemon only by its wire",
+	},
+
+	"internal/server": {house: []string{
+		"internal/gateway", "internal/admin", "internal/config",
+		"internal/netloop", "internal/backend", "engine",
+	}},
+	"internal/admin": {
+		why: "admin declares the interfaces that it needs; server joins them to the gateway",
+	},
+	"internal/config": {external: map[string]string{
+		"go.yaml.in/yaml/v3": "the configuration file",
+	}},
+	"internal/gateway": {
+		house: []string{"internal/netloop", "internal/backend", "engine"},
+		why:   "the gateway knows sessions and messages; frames belong to netloop",
+	},
+	"internal/backend": {},
+	"internal/netloop": {
+		house: []string{"internal/wsframe", "internal/wheel"},
+		external: map[string]string{
+			"github.com/gobwas/ws": whyFrame,
+			"golang.org/x/sys":     "epoll and socket options",
+		},
+		why: "the loops move bytes and know no session",
+	},
+	"internal/wsframe": {
+		external: map[string]string{"github.com/gobwas/ws": whyFrame},
+		why:      "bytes in, events out, no I/O",
+	},
+
+	"engine": {
+		house: []string{"internal/table", "internal/wheel", "internal/invariants"},
+		external: map[string]string{
+			"github.com/cespare/xxhash/v2":      whyHash,
+			"github.com/RussellLuo/timingwheel": whyWheel,
+		},
+		why: "whoever uses engine inherits what it imports",
+	},
+	"internal/table": {
+		house:    []string{"internal/invariants"},
+		external: map[string]string{"github.com/cespare/xxhash/v2": whyHash},
+		why:      "storage and index; clocks, locks and goroutines belong to engine",
+	},
+	"internal/wheel": {
+		house: []string{"internal/invariants"},
+		why:   "the wheel counts ticks; its owner brings the clock and the lock",
+	},
+	"internal/invariants": {},
+
+	"internal/load": {
+		house: []string{"internal/netloop", "internal/wsframe", "internal/wheel"},
+		why:   "the harness knows only the wire, so that it cannot flatter the server",
+	},
+	"internal/conform": {
+		why: "it shares no code with the server's parser, so that it shares no bug",
+	},
+	"internal/adminclient": {},
+
+	"internal/baseline": {external: map[string]string{
+		"github.com/cespare/xxhash/v2":      "the floor: the hash and nothing else",
+		"github.com/RussellLuo/timingwheel": whyPeer,
+	}},
+	"bench": {
+		house: []string{"engine", "internal/table", "internal/wheel", "internal/baseline"},
+		external: map[string]string{
+			"github.com/cespare/xxhash/v2":      "the floor: the hash and nothing else",
+			"github.com/RussellLuo/timingwheel": whyPeer,
+		},
+	},
+	"bench/peers": {
+		house: []string{"engine", "internal/table", "internal/wheel", "internal/baseline"},
+		external: map[string]string{
+			"github.com/cespare/xxhash/v2":      "the floor: the hash and nothing else",
+			"github.com/RussellLuo/timingwheel": whyPeer,
+			"github.com/maypok86/otter/v2":      whyPeer,
+			"github.com/jellydator/ttlcache/v3": whyPeer,
+		},
+	},
+
+	"internal/tidy": {},
+	"internal/e2e": {
+		tests: []string{"internal/server", "internal/config", "internal/adminclient"},
+		why:   "end-to-end tests drive the daemon as its clients do",
+	},
+}
+
+// testModules may be imported by the tests of every package but those of internal/conform.
+var testModules = map[string]string{
+	"pgregory.net/rapid":                "model tests",
+	"github.com/anishathalye/porcupine": "linearizability",
+	"github.com/google/go-cmp":          "a diff where want and got are large",
+}
+
+var layersRule = rule{
+	name:  "layers",
+	check: checkLayers,
+	proofs: []proof{
+		{name: "as drawn", files: map[string]string{
+			"engine/a.go":                 importing(module + "/internal/wheel"),
+			"engine/b.go":                 importing("github.com/cespare/xxhash/v2"),
+			"engine/a_test.go":            importing(module + "/engine"),
+			"engine/b_test.go":            importing("pgregory.net/rapid"),
+			"internal/server/a_test.go":   importing(module + "/internal/wheel"),
+			"internal/config/a.go":        importing("go.yaml.in/yaml/v3"),
+			"internal/netloop/a.go":       importing("github.com/gobwas/ws/wsutil"),
+			"bench/peers/a.go":            importing(module + "/engine"),
+			"internal/tidy/testdata/a.go": importing("example.org/not/looked/at"),
+		}},
+		{name: "up is wrong", files: map[string]string{
+			"internal/wheel/a.go": importing(module + "/engine"),
+		}, want: []string{"internal/wheel may not import engine: the wheel counts ticks"}},
+		{name: "past a layer", files: map[string]string{
+			"internal/gateway/a.go": importing(module + "/internal/table"),
+		}, want: []string{"internal/gateway may not import internal/table"}},
+		{name: "the harness and the engine, even in tests", files: map[string]string{
+			"internal/load/a.go":      importing(module + "/engine"),
+			"internal/load/a_test.go": importing(module + "/internal/gateway"),
+		}, want: []string{
+			"internal/load may not import engine: the harness knows only the wire",
+			"internal/load may not import internal/gateway: the harness",
+		}},
+		{name: "conform is on its own, even in tests", files: map[string]string{
+			"internal/conform/a.go":      importing("github.com/gobwas/ws"),
+			"internal/conform/a_test.go": importing("pgregory.net/rapid"),
+		}, want: []string{"may not import github.com/gobwas", "may not import pgregory"}},
+		{name: "nobody imports cmd or bench", files: map[string]string{
+			"engine/a_test.go":          importing(module + "/bench"),
+			"internal/server/a_test.go": importing(module + "/cmd/curfewd"),
+		}, want: []string{"nothing imports bench", "nothing imports cmd/curfewd"}},
+		{name: "a module that nobody allowed", files: map[string]string{
+			"engine/a.go": importing("github.com/prometheus/client_golang/prometheus"),
+		}, want: []string{"engine may not import github.com/prometheus"}},
+		{name: "a test's module in production", files: map[string]string{
+			"engine/a.go": importing("pgregory.net/rapid"),
+		}, want: []string{"engine may not import pgregory.net/rapid"}},
+		{name: "a package that is not on the map", files: map[string]string{
+			"internal/util/a.go": `package util`,
+		}, want: []string{"internal/util: this package is not in the map: add it"}},
+	},
+}
+
+// importing is a file with one import.
+func importing(importPath string) string {
+	return "package p; import _ " + strconv.Quote(importPath)
+}
+
+func checkLayers(h *house, f *findings) {
+	packages := h.packages()
+	for _, dir := range sorted(packages) {
+		l, ok := layers[dir]
+		if !ok {
+			f.add("%s: this package is not in the map: add it to layers in "+
+				"internal/tidy/layers_test.go, below what uses it, and to ARCHITECTURE.md", dir)
+			continue
+		}
+		for _, s := range packages[dir] {
+			for _, i := range s.imports() {
+				if complaint := l.complaint(s, i.path); complaint != "" {
+					f.at(s, i.pos, "%s", complaint)
+				}
+			}
+		}
+	}
+}
+
+// complaint returns what is wrong with an import of a package in this layer, or "".
+func (l layer) complaint(s *source, importPath string) string {
+	if standard(importPath) {
+		return ""
+	}
+	dir, ours := houseDir(importPath)
+	switch {
+	case ours && dir == s.dir:
+		return "" // An external test imports what it tests.
+	case ours && (under(dir, "cmd") || under(dir, "bench")):
+		return "nothing imports " + dir + ": move what is shared to a package below both"
+	case ours && l.allowsDir(dir, s.test):
+		return ""
+	case !ours && l.allowsModule(importPath, s):
+		return ""
+	}
+	what := importPath
+	if ours {
+		what = dir
+	}
+	complaint := s.dir + " may not import " + what
+	if l.why != "" {
+		complaint += ": " + l.why
+	}
+	return complaint + "; if the map is wrong, change it in internal/tidy/layers_test.go and in " +
+		"ARCHITECTURE.md; a new dependency needs a decision record"
+}
+
+func (l layer) allowsDir(dir string, test bool) bool {
+	if !test {
+		return slices.Contains(l.house, dir)
+	}
+	return reachable(layers, slices.Concat(l.house, l.tests))[dir]
+}
+
+func (l layer) allowsModule(importPath string, s *source) bool {
+	for m := range l.external {
+		if under(importPath, m) {
+			return true
+		}
+	}
+	for m := range testModules {
+		if s.test && s.dir != "internal/conform" && under(importPath, m) {
+			return true
+		}
+	}
+	return false
+}
+
+// reachable returns the packages that may be imported, directly or not, starting from some.
+func reachable(all map[string]layer, from []string) map[string]bool {
+	seen := map[string]bool{}
+	for len(from) > 0 {
+		dir := from[0]
+		from = from[1:]
+		if !seen[dir] {
+			seen[dir] = true
+			from = append(from, all[dir].house...)
+		}
+	}
+	return seen
+}
+
+// TestLayerMap holds the map itself, so that a mistake in it cannot hide one in the code.
+func TestLayerMap(t *testing.T) {
+	for _, problem := range checkLayerMap(layers) {
+		t.Error(problem)
+	}
+	broken := map[string]layer{
+		"a": {house: []string{"b"}},
+		"b": {house: []string{"a"}, tests: []string{"c"}},
+	}
+	want := []string{
+		"layers: a may import itself",
+		"layers: b may import c, not on the map",
+		"layers: b may import itself",
+	}
+	if got := checkLayerMap(broken); !slices.Equal(got, want) {
+		t.Errorf("checkLayerMap(broken) = %q, want %q", got, want)
+	}
+}
+
+func checkLayerMap(all map[string]layer) []string {
+	var found []string
+	for _, dir := range sorted(all) {
+		for _, below := range slices.Concat(all[dir].house, all[dir].tests) {
+			if _, ok := all[below]; !ok {
+				found = append(found, "layers: "+dir+" may import "+below+", not on the map")
+			}
+		}
+		if reachable(all, all[dir].house)[dir] {
+			found = append(found, "layers: "+dir+" may import itself")
+		}
+	}
+	return found
+}
