@@ -70,21 +70,25 @@ func (p *population) next(most int) []string {
 	return ids
 }
 
-// eachPopulated is each with a population that all samples of a sub-benchmark share.
-func eachPopulated(b *testing.B, impls []Impl, body func(b *testing.B, p *population)) {
+// eachShared is each with something that the samples of a sub-benchmark share, since making it
+// takes longer than measuring does.
+func eachShared[P Sessions](
+	b *testing.B, impls []Impl, open func(impl Impl, n int) P, body func(b *testing.B, p P),
+) {
 	b.Helper()
 	for _, n := range Sizes() {
 		for _, impl := range impls {
-			var p *population
+			var p P
+			opened := false
 			b.Run(fmt.Sprintf("impl=%s/n=%d", impl.Name, n), func(b *testing.B) {
-				if p == nil {
-					p = populate(impl, n)
+				if !opened {
+					p, opened = open(impl, n), true
 				}
 				b.ReportAllocs()
 				b.ResetTimer()
 				body(b, p)
 			})
-			if p != nil {
+			if opened {
 				p.Close()
 			}
 		}
@@ -93,7 +97,7 @@ func eachPopulated(b *testing.B, impls []Impl, body func(b *testing.B, p *popula
 
 // Touch measures touches by ID, in random order over all sessions.
 func Touch(b *testing.B, impls []Impl) {
-	eachPopulated(b, impls, func(b *testing.B, p *population) {
+	eachShared(b, impls, populate, func(b *testing.B, p *population) {
 		for done := 0; done < b.N; {
 			ids := p.next(b.N - done)
 			if alive := p.Touch(ids); alive != len(ids) {
@@ -107,7 +111,7 @@ func Touch(b *testing.B, impls []Impl) {
 // TouchParallel is Touch by as many goroutines as there are processors (see -cpu). They take turns
 // in the same order, so each session is touched by one of them at a time.
 func TouchParallel(b *testing.B, impls []Impl) {
-	eachPopulated(b, impls, func(b *testing.B, p *population) {
+	eachShared(b, impls, populate, func(b *testing.B, p *population) {
 		Parallel(b, len(p.ids), func(from, to int) {
 			if alive := p.Touch(p.ids[from:to]); alive != to-from {
 				b.Errorf("Touch found %d sessions, want %d", alive, to-from)
@@ -153,6 +157,7 @@ func Create(b *testing.B, impls []Impl) {
 		PerSession(b, n, Phases{
 			Before: func() {
 				given = clones(ids)
+				Shuffle(given, orderSeed) // As scattered in memory as for a touch.
 				collect(n)
 				s = impl.Open(Config{Idle: longIdle})
 			},
@@ -226,11 +231,7 @@ const mixedTouches = 19
 // Mixed measures a table at work: of 20 operations 19 are touches in random order, and one creates
 // a session and ends another. Three quarters of the sessions stay, a quarter comes and goes.
 func Mixed(b *testing.B, impls []Impl) {
-	each(b, impls, func(b *testing.B, impl Impl, n int) {
-		m := newMixed(impl, n)
-		defer m.Close()
-		b.ReportAllocs()
-		b.ResetTimer()
+	eachShared(b, impls, newMixed, func(b *testing.B, m *mixed) {
 		for done := 0; done < b.N; done += mixedTouches + 1 {
 			if !m.step() {
 				b.Fatal("a session that should live was not found")
