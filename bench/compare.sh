@@ -36,4 +36,4 @@ for ((i = 1; i <= count; i++)); do
   (cd "$out/tree" && sample) >>"$out/old.txt"
   sample >>"$out/new.txt"
 done
-"${benchstat[@]}" "$out/old.txt" "$out/new.txt"
+"${benchstat[@]}" "$old=$out/old.txt" "tree=$out/new.txt"

@@ -3,7 +3,8 @@
 #
 # ./bench/... is run first, then bench/peers, a module of its own that runs ours and the peers in
 # one process. What is kept goes to bench/results/YYYY-MM-DD-WHAT.txt, with head lines that
-# benchstat reads as configuration; a run that fails leaves no result.
+# benchstat reads as configuration. A run that fails leaves no result; a second one of the same day
+# and name replaces the first.
 #
 # Settings, all from the environment (or as `make bench NAME=value`):
 #   WHAT       what the result file is called after its date      (all)
@@ -56,9 +57,7 @@ raw=bench/results/tmp/$what.txt
   echo "commit: $(git describe --always --dirty --abbrev=12 --exclude '*')"
   echo "machine: $(machine)"
   echo "question: $question"
-  printf 'command:'
-  printf ' %q' "${command[@]}"
-  echo ' ./bench/... and bench/peers'
+  echo "command: ${command[*]}, on ./bench/... and in bench/peers"
   in_module . ./bench/...
   [ ! -f bench/peers/go.mod ] || in_module bench/peers ./...
 } | tee "$raw"

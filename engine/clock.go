@@ -40,9 +40,10 @@ type clock struct {
 	manual bool
 	wake   chan struct{} // Wakes the publisher; holds one.
 
-	set   atomic.Int64 // What a manual clock shows.
-	dirty atomic.Bool  // Whether a word was stamped since the publisher looked.
-	_     [64]byte     // Keeps stamp, which every touch reads, off what touches write.
+	store *table.Store
+
+	set atomic.Int64 // What a manual clock shows.
+	_   [64]byte     // Keeps stamp, which every touch reads, off what others write.
 
 	// stamp is the tick to stamp touches with, or table.Asleep.
 	stamp atomic.Uint64
@@ -57,7 +58,8 @@ type clock struct {
 	}
 }
 
-func (c *clock) init(tick time.Duration, manual bool) {
+func (c *clock) init(store *table.Store, tick time.Duration, manual bool) {
+	c.store = store
 	c.epoch = time.Now()
 	c.tick = int64(tick)
 	c.manual = manual
@@ -88,13 +90,6 @@ func (c *clock) stampAt(nanos int64) uint64 {
 
 // at is a time in nanoseconds since the epoch as a time.
 func (c *clock) at(nanos int64) time.Time { return c.epoch.Add(time.Duration(nanos)) }
-
-// mark notes that a word was stamped. Called after every change of a stamp by a touch.
-func (c *clock) mark() {
-	if !c.dirty.Load() {
-		c.dirty.Store(true)
-	}
-}
 
 // rouse returns the tick to stamp a touch with when the published one is Asleep. It is Asleep
 // still once the clock is closed.
@@ -204,7 +199,7 @@ func (c *clock) run(stop <-chan struct{}) {
 				c.mu.Lock()
 				c.publishLocked()
 				c.mu.Unlock()
-				if c.dirty.Load() {
+				if c.store.Stamped() {
 					break
 				}
 			}
@@ -216,7 +211,7 @@ func (c *clock) run(stop <-chan struct{}) {
 // sleep. A toucher that read the last tick just before may stamp it after, even much later: the
 // record that is left says so.
 func (c *clock) keepAwake() bool {
-	if c.dirty.Swap(false) {
+	if c.store.TakeStamped() {
 		return true
 	}
 	c.mu.Lock()

@@ -11,6 +11,7 @@ const (
 	ReasonLifetime                   // It had lived for the table's MaxLifetime.
 )
 
+// String is the reason as it is logged.
 func (r Reason) String() string {
 	switch r {
 	case ReasonIdle:

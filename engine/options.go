@@ -34,6 +34,7 @@ const (
 	WheelRussellLuo
 )
 
+// String is the wheel's name as curfewd's --wheel takes it.
 func (k WheelKind) String() string {
 	switch k {
 	case WheelNative:
@@ -114,7 +115,8 @@ func (o Options[V]) validate() error {
 	var errs []error
 	bad := func(ok bool, field string, value any, want string) {
 		if !ok {
-			errs = append(errs, fmt.Errorf("engine: Options.%s is %v, must be %s", field, value, want))
+			errs = append(errs,
+				fmt.Errorf("engine: Options.%s is %v, must be %s", field, value, want))
 		}
 	}
 	bad(o.IdleTimeout >= 0, "IdleTimeout", o.IdleTimeout, "0 (1h) or more")

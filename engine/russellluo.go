@@ -113,6 +113,7 @@ type luoScheduler struct {
 
 var _ scheduler = (*luoScheduler)(nil)
 
+// Schedule adds the slot to the bucket of its tick, and asks for a timer if that is new.
 func (s *luoScheduler) Schedule(slot uint32, at wheel.Tick) {
 	if old, ok := s.filed[slot]; ok && old <= at {
 		return
@@ -126,6 +127,7 @@ func (s *luoScheduler) Schedule(slot uint32, at wheel.Tick) {
 	}
 }
 
+// Advance hands out the slots of buckets whose timer fired.
 func (s *luoScheduler) Advance(_ wheel.Tick, due []uint32) (n int, done bool) {
 	for len(s.fired) > 0 {
 		at := s.fired[len(s.fired)-1]
@@ -156,6 +158,7 @@ func (s *luoScheduler) Next() (wheel.Tick, bool) {
 	return 0, len(s.unarmed) > 0 || len(s.fired) > 0
 }
 
+// Len counts the slots in all buckets, those of slots filed anew included.
 func (s *luoScheduler) Len() int { return s.entries }
 
 // Compact drops nothing: stale entries leave when their timer fires.

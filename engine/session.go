@@ -29,6 +29,7 @@ const (
 	StateGrace
 )
 
+// String is the state as it is shown.
 func (s State) String() string {
 	switch s {
 	case StateActive:

@@ -112,9 +112,10 @@ func (t *Table[V]) sweepShard(i int) (ended int, ok bool) {
 	for _, slot := range s.slots[:n] {
 		t.visitLocked(sh, &v, slot)
 	}
-	t.collectLocked(sh, i)
+	t.collectLocked(sh, i, &v)
 	t.compactLocked(sh)
 	t.planLocked(sh)
+	t.checkShardLocked(sh)
 	sh.mu.Unlock()
 	ended = len(s.dead)
 	t.deliver()
@@ -131,6 +132,7 @@ func (t *Table[V]) visitLocked(sh *shard, v *view, slot uint32) {
 			return
 		}
 		f := t.judge(v, slot, w)
+		v.checkFate(f)
 		switch {
 		case f.ended != 0:
 			if !t.store.Kill(slot, w) {
@@ -153,12 +155,13 @@ func (t *Table[V]) visitLocked(sh *shard, v *view, slot uint32) {
 
 // collectLocked takes what the callbacks shall know of the sessions that were killed, and frees
 // their slots.
-func (t *Table[V]) collectLocked(sh *shard, i int) {
+func (t *Table[V]) collectLocked(sh *shard, i int, v *view) {
 	s := &t.sweeper
 	for j := range s.dead {
 		d := &s.dead[j]
 		times, idle := t.timesOf(d.slot, d.word), t.idleOf(d.slot)
 		d.due = t.due(times, idle, d.reason)
+		v.checkDeath(d)
 		if d.reason == ReasonIdle {
 			sh.mu.idle++
 		} else {

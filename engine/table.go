@@ -47,7 +47,7 @@ func New[V any](o Options[V]) (*Table[V], error) {
 		onExpire: o.OnExpire,
 		onGrace:  o.OnGrace,
 	}
-	t.clock.init(o.Tick, o.Manual)
+	t.clock.init(t.store, o.Tick, o.Manual)
 	t.life.init()
 	t.shards = make([]shard, t.store.Shards())
 	for i := range t.shards {
@@ -73,8 +73,10 @@ func (t *Table[V]) Create(v V) (Session[V], error) {
 	if !ok {
 		return Session[V]{}, ErrClosed
 	}
-	defer sh.mu.Unlock()
-	return t.insertLocked(sh, i, &k, v)
+	s, err := t.insertLocked(sh, i, &k, v)
+	sh.mu.Unlock()
+	t.refill()
+	return s, err
 }
 
 // Ensure touches the session with the ID, or creates it with the value v if there is none. It
@@ -101,6 +103,7 @@ func (t *Table[V]) Ensure(id string, v V) (s Session[V], created bool, err error
 		if !ok {
 			s, err = t.insertLocked(sh, i, &k, v)
 			sh.mu.Unlock()
+			t.refill()
 			return s, err == nil, err
 		}
 		sh.mu.Unlock()
@@ -148,12 +151,24 @@ func (t *Table[V]) growLocked(i int) bool {
 	return ok
 }
 
+// refill makes the chunk of slots that the next shard to grow will take, so that its memory is
+// put in place while no lock is held.
+func (t *Table[V]) refill() {
+	if !t.store.WantsSpare() {
+		return
+	}
+	spare := t.store.MakeSpare()
+	t.growth.Lock()
+	t.store.PutSpare(spare)
+	t.growth.Unlock()
+}
+
 // Lookup finds a session by its ID. It does not touch it.
 func (t *Table[V]) Lookup(id string) (Session[V], bool) {
 	if len(id) == 0 || len(id) > table.MaxKey {
 		return Session[V]{}, false
 	}
-	r, ok := t.find(bytesOf(id))
+	r, ok := t.find(id)
 	if !ok {
 		return Session[V]{}, false
 	}
@@ -162,10 +177,15 @@ func (t *Table[V]) Lookup(id string) (Session[V], bool) {
 
 // Touch notes that the session with the ID is in use: its idle timeout begins again, and if it is
 // in grace it is active again. It reports false if there is no such session.
-func (t *Table[V]) Touch(id string) bool { return t.touch(bytesOf(id)) }
+func (t *Table[V]) Touch(id string) bool {
+	o := t.store.Touch(id, t.clock.stamp.Load())
+	return o == table.Touched || t.touchRest(id, o)
+}
 
 // TouchBytes is Touch for an ID in a byte slice, which it does not keep.
-func (t *Table[V]) TouchBytes(id []byte) bool { return t.touch(id) }
+func (t *Table[V]) TouchBytes(id []byte) bool {
+	return t.Touch(unsafe.String(unsafe.SliceData(id), len(id)))
+}
 
 // TouchBatch touches many sessions and returns how many of them were alive. It takes less time
 // than as many calls of Touch.
@@ -202,7 +222,7 @@ func (t *Table[V]) Len() int { return int(t.live.Load()) }
 // other at most once. It takes no lock.
 func (t *Table[V]) All() iter.Seq[Session[V]] {
 	return func(yield func(Session[V]) bool) {
-		for slot := uint32(0); slot < t.store.Slots(); slot++ {
+		for slot := uint32(0); slot < t.store.Slots(); slot++ { //nolint:intrange // Slots grows.
 			if w := t.store.Load(slot); w.Live() && !yield(t.session(table.RefOf(slot, w))) {
 				return
 			}

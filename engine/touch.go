@@ -2,23 +2,9 @@ package engine
 
 import "github.com/curfew-go/curfew/internal/table"
 
-// touch touches the session with an ID.
-func (c *core) touch(id []byte) bool {
-	switch c.store.Touch(id, c.clock.stamp.Load()) {
-	case table.Fresh:
-		return true
-	case table.Stamped:
-		c.clock.mark()
-		return true
-	case table.Missing:
-		return false
-	}
-	return c.touchRest(id)
-}
-
-// touchRest is touch where that takes more than changing a word.
-func (c *core) touchRest(id []byte) bool {
-	for {
+// touchRest completes a touch whose first attempt had the outcome o.
+func (c *core) touchRest(id string, o table.Outcome) bool {
+	for o != table.Missing {
 		r, ok := c.find(id)
 		if !ok {
 			return false
@@ -28,20 +14,13 @@ func (c *core) touchRest(id []byte) bool {
 		}
 		// The session ended since it was found. There may be another with the ID.
 	}
+	return false
 }
 
 // touchRef touches the session that r names.
 func (c *core) touchRef(r table.Ref) bool {
-	switch c.store.TouchRef(r, c.clock.stamp.Load()) {
-	case table.Fresh:
-		return true
-	case table.Stamped:
-		c.clock.mark()
-		return true
-	case table.Missing:
-		return false
-	}
-	return c.touchRefRest(r)
+	o := c.store.TouchRef(r, c.clock.stamp.Load())
+	return o == table.Touched || o != table.Missing && c.touchRefRest(r)
 }
 
 // touchRefRest is touchRef for a clock that is asleep and a session that is in grace.
@@ -52,10 +31,7 @@ func (c *core) touchRefRest(r table.Ref) bool {
 			return false // The table is closed.
 		}
 		switch c.store.TouchRef(r, stamp) {
-		case table.Fresh:
-			return true
-		case table.Stamped:
-			c.clock.mark()
+		case table.Touched:
 			return true
 		case table.Missing:
 			return false
@@ -78,14 +54,13 @@ func (c *core) revive(r table.Ref) bool {
 	slot := r.Slot()
 	// Nobody else changes the word of a session in grace while the lock is held.
 	if stamp == table.Asleep || w.State() != table.Grace ||
-		!c.store.Swap(slot, w, w.With(table.Active, stamp)) {
+		!c.store.Revive(slot, w, stamp) {
 		return false
 	}
 	c.grace.Add(-1)
 	sh.mu.revived++
 	v := c.clock.view()
 	c.file(sh, slot, c.judge(&v, slot, c.store.Load(slot)).at)
-	c.clock.mark()
 	return true
 }
 
@@ -95,11 +70,8 @@ func (c *core) touchBatch(refs []Ref) (alive int) {
 	for len(refs) > 0 {
 		some := refs[:min(len(refs), table.TouchBatchMax)]
 		refs = refs[len(some):]
-		n, stamped, left := table.TouchBatch(c.store, some, c.clock.stamp.Load(), &rest)
+		n, left := table.TouchBatch(c.store, some, c.clock.stamp.Load(), &rest)
 		alive += n
-		if stamped {
-			c.clock.mark()
-		}
 		for _, i := range rest[:left] {
 			if c.touchRef(table.Ref(some[i])) {
 				alive++
@@ -110,8 +82,9 @@ func (c *core) touchBatch(refs []Ref) (alive int) {
 }
 
 // find looks a session up by its ID, of 1 to 255 bytes.
-func (c *core) find(id []byte) (table.Ref, bool) {
-	k := c.store.Key(id)
+func (c *core) find(id string) (table.Ref, bool) {
+	b := bytesOf(id)
+	k := c.store.Key(b)
 	slot, w, ok, stashed := c.store.Find(&k)
 	if stashed {
 		i := c.store.Shard(&k)
@@ -119,7 +92,7 @@ func (c *core) find(id []byte) (table.Ref, bool) {
 		if !open {
 			return 0, false
 		}
-		slot, w, ok = c.store.FindLocked(i, &k, id)
+		slot, w, ok = c.store.FindLocked(i, &k, b)
 		sh.mu.Unlock()
 	}
 	return table.RefOf(slot, w), ok

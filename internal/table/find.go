@@ -48,15 +48,8 @@ func (s *Store) findIn(seg *segment, shard int, k *key) (uint32, Word, verdict) 
 }
 
 func (s *Store) findInBucket(b *bucket, shard int, k *key) (uint32, Word, verdict) {
-	tag := tagOf(k.hash)
-	for m := b.tags8(tag); m != 0; m &= m - 1 {
-		slot := b.slot(firstOf(m))
-		if w, v := s.compare(slot, shard, k); v != other {
-			return slot, w, v
-		}
-	}
-	for m := b.tags4(tag); m != 0; m &= m - 1 {
-		slot := b.slot(firstOf(m) + 8)
+	for m := b.marks(tagOf(k.hash)); m != 0; m &= m - 1 {
+		slot := b.slot(markedOf(m))
 		if w, v := s.compare(slot, shard, k); v != other {
 			return slot, w, v
 		}
@@ -71,9 +64,9 @@ func (s *Store) compare(slot uint32, shard int, k *key) (Word, verdict) {
 	if c == nil {
 		return 0, other
 	}
-	word := &c.words[slot&chunkMask]
+	word := c.word(slot)
 	w := Word(word.Load())
-	if !w.Live() || !s.holds(shard, &c.keys[slot&chunkMask], w.kind(), k) {
+	if !w.Live() || !s.holds(shard, c.key(slot), w.kind(), k) {
 		return 0, other
 	}
 	if now := Word(word.Load()); now != w {
@@ -92,7 +85,7 @@ func (s *Store) FindLocked(shard int, k *Key, id []byte) (slot uint32, w Word, o
 		return slot, w, ok
 	}
 	slot, ok = s.shards[shard].index.stash.find(id, func(slot uint32) bool {
-		v := other
+		var v verdict
 		w, v = s.compare(slot, shard, &k.key)
 		return v == found
 	})

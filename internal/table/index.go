@@ -23,7 +23,8 @@ import (
 //
 // An entry that finds its bucket full stands in the neighbour (the bucket beside it) and is counted
 // in its own bucket's overflow, so a reader looks at two lines at most. When both are full the
-// segment is split. What a split would not help, because the hashes are too alike, goes to the stash.
+// segment is split. What a split would not help, because the hashes are too alike, goes to the
+// stash.
 const (
 	bucketEntries = 12
 	bucketBits    = 4
@@ -112,6 +113,17 @@ func match(w, tag uint64) uint64 {
 func (b *bucket) tags8(tag uint64) uint64 { return match(b[0].Load(), tag) }
 func (b *bucket) tags4(tag uint64) uint64 { return match(b[1].Load(), tag) & (highs >> 32) }
 
+// marks are those of all twelve entries: a byte's high bit stands for one of 0..7, the bit below
+// it for the entry eight further on. One word, because a branch on where in its bucket an entry
+// stands is one that the processor cannot predict.
+func (b *bucket) marks(tag uint64) uint64 { return b.tags8(tag) | b.tags4(tag)>>1 }
+
+// markedOf is the entry of the lowest mark.
+func markedOf(marks uint64) uint {
+	at := uint(bits.TrailingZeros64(marks))
+	return at>>3 + ^at&1<<3
+}
+
 // slot is the slot of entry i.
 func (b *bucket) slot(i uint) uint32 { return uint32(b[(2+i>>1)&7].Load() >> (i & 1 * 32)) }
 
@@ -150,13 +162,8 @@ func (b *bucket) clear(i uint) {
 }
 
 func (b *bucket) find(tag uint64, slot uint32) int {
-	for m := b.tags8(tag); m != 0; m &= m - 1 {
-		if i := firstOf(m); b.slot(i) == slot && b.tag(i) == tag {
-			return int(i)
-		}
-	}
-	for m := b.tags4(tag); m != 0; m &= m - 1 {
-		if i := firstOf(m) + 8; b.slot(i) == slot && b.tag(i) == tag {
+	for m := b.marks(tag); m != 0; m &= m - 1 {
+		if i := markedOf(m); b.slot(i) == slot && b.tag(i) == tag {
 			return int(i)
 		}
 	}

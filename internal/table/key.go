@@ -142,7 +142,7 @@ func (s *Store) dropKey(shard int, sk *slotKey, kind uint64) {
 // hashOf is the hash of the key in a slot. REQUIRES: the shard's lock.
 func (s *Store) hashOf(slot uint32) uint64 {
 	c := s.chunkOf(slot)
-	return s.hashSlot(&c.keys[slot&chunkMask], Word(c.words[slot&chunkMask].Load()).kind())
+	return s.hashSlot(c.key(slot), Word(c.word(slot).Load()).kind())
 }
 
 func (s *Store) hashSlot(sk *slotKey, kind uint64) uint64 {

@@ -1,11 +1,17 @@
 package table
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"unsafe"
+)
 
 const (
 	chunkBits  = 10
 	chunkSlots = 1 << chunkBits
 	chunkMask  = chunkSlots - 1
+
+	// hugeChunks is how many chunks a store has before it asks for huge pages.
+	hugeChunks = 32
 
 	// noSlot ends a free list.
 	noSlot = -1
@@ -18,10 +24,14 @@ type chunk struct {
 	words [chunkSlots]atomic.Uint64
 	keys  [chunkSlots]slotKey
 
-	// created is the creation time in nanoseconds since the table's epoch while the slot is in
+	// times holds the creation time in nanoseconds since the table's epoch while the slot is in
 	// use, and the next slot of the free list otherwise. Guarded by the shard's lock.
-	created [chunkSlots]int64
+	times [chunkSlots]int64
 }
+
+func (c *chunk) word(slot uint32) *atomic.Uint64 { return &c.words[slot&chunkMask] }
+func (c *chunk) key(slot uint32) *slotKey        { return &c.keys[slot&chunkMask] }
+func (c *chunk) time(slot uint32) *int64         { return &c.times[slot&chunkMask] }
 
 // A slotDir lists the chunks. A slot is its chunk's number and its place in the chunk, so a
 // handle leads to its word without knowing the shard.
@@ -62,19 +72,19 @@ func (s *Store) Load(slot uint32) Word {
 	if c == nil {
 		return 0
 	}
-	return Word(c.words[slot&chunkMask].Load())
+	return Word(c.word(slot).Load())
 }
 
 // Swap replaces a slot's word if it is still old.
 func (s *Store) Swap(slot uint32, old, w Word) bool {
 	c := s.chunkOf(slot)
-	return c != nil && c.words[slot&chunkMask].CompareAndSwap(uint64(old), uint64(w))
+	return c != nil && c.word(slot).CompareAndSwap(uint64(old), uint64(w))
 }
 
 // Created is when the slot's session was created, in nanoseconds since the table's epoch.
 // REQUIRES: the shard's lock.
 func (s *Store) Created(slot uint32) int64 {
-	return s.chunkOf(slot).created[slot&chunkMask]
+	return *s.chunkOf(slot).time(slot)
 }
 
 // Slots is how many slots there are, in use or free; all are below it.
@@ -90,22 +100,58 @@ func (s *Store) NeedsChunk(shard int) bool {
 }
 
 // AddChunk gives the shard a chunk of free slots and returns the first; false when no slot number
-// is left. REQUIRES: the shard's lock and the growth lock that all shards share.
+// is left. It takes the spare chunk if there is one.
+// REQUIRES: the shard's lock and the growth lock that all shards share.
 func (s *Store) AddChunk(shard int) (first uint32, ok bool) {
 	old := s.slots.Load()
 	n := len(old.chunks)
 	if n == 1<<(32-chunkBits)-1 {
 		return 0, false
 	}
+	c := s.spare
+	if c == nil {
+		c = new(chunk)
+	}
+	s.spare = nil
+	s.spareWanted.Store(true)
 	// Readers of the old directory do not look past its length, so the arrays are shared.
 	s.slots.Store(&slotDir{
-		chunks: append(old.chunks, new(chunk)),
+		chunks: append(old.chunks, c),
 		owner:  append(old.owner, uint32(shard)),
 	})
 	f := &s.shards[shard].free
 	f.next, f.left = uint32(n)<<chunkBits, chunkSlots
 	return f.next, true
 }
+
+// WantsSpare reports, once, that the spare chunk was used.
+func (s *Store) WantsSpare() bool {
+	return s.spareWanted.Load() && s.spareWanted.CompareAndSwap(true, false)
+}
+
+// MakeSpare makes a chunk for PutSpare, with its memory in place. It is apart because it takes
+// long, in particular where the memory is a huge page, and therefore is done with no lock held.
+func (s *Store) MakeSpare() *Spare {
+	c := new(chunk)
+	if len(s.slots.Load().chunks) >= hugeChunks {
+		adviseHuge(unsafe.Pointer(c), unsafe.Sizeof(*c))
+	}
+	const perPage = 4096 / 8
+	for i := 0; i < chunkSlots; i += perPage {
+		c.words[i].Store(0)
+		c.times[i] = 0
+	}
+	for i := 0; i < chunkSlots; i += perPage / keyWords {
+		c.keys[i][0].Store(0)
+	}
+	return &Spare{c}
+}
+
+// Spare is a chunk in no store.
+type Spare struct{ chunk *chunk }
+
+// PutSpare keeps a chunk for the next AddChunk. REQUIRES: the growth lock.
+func (s *Store) PutSpare(spare *Spare) { s.spare = spare.chunk }
 
 // takeSlot takes a free slot and returns it with the generation that its session shall bear.
 // REQUIRES: the shard's lock, and not NeedsChunk.
@@ -118,19 +164,19 @@ func (s *Store) takeSlot(shard int) (slot uint32, gen uint64) {
 		return slot, 1
 	}
 	slot = uint32(f.head)
-	c, i := s.chunkOf(slot), slot&chunkMask
-	f.head = c.created[i]
-	return slot, Word(c.words[i].Load()).gen()
+	c := s.chunkOf(slot)
+	f.head = *c.time(slot)
+	return slot, Word(c.word(slot).Load()).gen()
 }
 
 // giveSlot puts a slot whose word is already free back; one that has used up its generations is
 // retired instead. REQUIRES: the shard's lock.
 func (s *Store) giveSlot(shard int, slot uint32) {
-	c, i := s.chunkOf(slot), slot&chunkMask
-	if Word(c.words[i].Load()).gen() == 0 {
+	c := s.chunkOf(slot)
+	if Word(c.word(slot).Load()).gen() == 0 {
 		return
 	}
 	f := &s.shards[shard].free
-	c.created[i] = f.head
+	*c.time(slot) = f.head
 	f.head = int64(slot)
 }

@@ -57,6 +57,7 @@ func (x *index) split(n uint32, h uint64, s *Store) bool {
 func (x *index) copyMoving(
 	seg, to *segment, depth uint8, s *Store, moved, hashes *[segEntries]uint64,
 ) (count int) {
+	x.fetched = s.prefetchKeys(seg)
 	for b := range uint32(segBuckets) {
 		from := &seg[b]
 		if from.stashed() {
@@ -78,6 +79,21 @@ func (x *index) copyMoving(
 		}
 	}
 	return count
+}
+
+// prefetchKeys reads the words and keys of a segment's entries, one after the other without
+// waiting: hashing them then finds them near.
+func (s *Store) prefetchKeys(seg *segment) (sum uint64) {
+	for b := range seg {
+		for i := range uint(bucketEntries) {
+			if seg[b].tag(i) != 0 {
+				slot := seg[b].slot(i)
+				c := s.chunkOf(slot)
+				sum += c.word(slot).Load() + c.key(slot)[0].Load()
+			}
+		}
+	}
+	return sum
 }
 
 // deepen makes sure that the directory tells the two halves of segment n apart.

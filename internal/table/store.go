@@ -21,6 +21,15 @@ type Store struct {
 
 	// slots lists all chunks. Replaced under the growth lock.
 	slots atomic.Pointer[slotDir]
+
+	// spare is the chunk that AddChunk takes first. Guarded by the growth lock.
+	spare       *chunk
+	spareWanted atomic.Bool
+
+	_ [64]byte
+	// stamped is whether a touch changed a word since it was last taken.
+	stamped atomic.Bool
+	_       [64]byte
 }
 
 // A shard is the part of a store that one lock of the caller's guards.
@@ -52,6 +61,20 @@ func New(shards int) *Store {
 // Shards is the number of shards.
 func (s *Store) Shards() int { return len(s.shards) }
 
+// TakeStamped reports whether a touch changed a word since it was last called.
+func (s *Store) TakeStamped() bool { return s.stamped.Swap(false) }
+
+// Stamped is TakeStamped without taking.
+func (s *Store) Stamped() bool { return s.stamped.Load() }
+
+// noteStamp is called after each change of a stamp. It seldom writes, so that touchers do not
+// fight for the line.
+func (s *Store) noteStamp() {
+	if !s.stamped.Load() {
+		s.stamped.Store(true)
+	}
+}
+
 // Clear makes every session of the store unreachable, for good, and lets go of the chunks.
 func (s *Store) Clear() { s.slots.Store(new(slotDir)) }
 
@@ -71,11 +94,10 @@ func (s *Store) shardOfHash(h uint64) int { return int(h >> 1 >> (s.shardShift &
 func (s *Store) Insert(shard int, k *Key, stamp uint64, created int64) Ref {
 	slot, gen := s.takeSlot(shard)
 	c := s.chunkOf(slot)
-	i := slot & chunkMask
-	s.setKey(shard, &c.keys[i], &k.key)
-	c.created[i] = created
+	s.setKey(shard, c.key(slot), &k.key)
+	*c.time(slot) = created
 	w := Word(gen<<genShift | k.kind<<kindShift | activeBits | stamp)
-	c.words[i].Store(uint64(w))
+	c.word(slot).Store(uint64(w))
 	s.link(shard, k.hash, slot)
 	return refOf(slot, w)
 }
@@ -104,8 +126,8 @@ func (s *Store) keyOf(slot uint32) []byte {
 // AppendKey appends the key of a slot's session, alive or killed and not yet buried.
 // REQUIRES: the shard's lock.
 func (s *Store) AppendKey(b []byte, shard int, slot uint32) []byte {
-	c, i := s.chunkOf(slot), slot&chunkMask
-	return s.appendKey(b, shard, &c.keys[i], Word(c.words[i].Load()).kind())
+	c := s.chunkOf(slot)
+	return s.appendKey(b, shard, c.key(slot), Word(c.word(slot).Load()).kind())
 }
 
 // Kill ends the session in a slot if its word is still w: from then on no Ref names it. It must
@@ -137,7 +159,7 @@ func (s *Store) bury(shard int, slots []uint32) {
 	for i, slot := range slots {
 		s.unlink(shard, hashes[i&(buryBatch-1)], slot)
 		c := s.chunkOf(slot)
-		s.dropKey(shard, &c.keys[slot&chunkMask], Word(c.words[slot&chunkMask].Load()).kind())
+		s.dropKey(shard, c.key(slot), Word(c.word(slot).Load()).kind())
 		s.giveSlot(shard, slot)
 	}
 }
@@ -145,16 +167,17 @@ func (s *Store) bury(shard int, slots []uint32) {
 // Rekey gives the session of a slot another key, which must be of the same shard and not in it.
 // From then on a look-up by the old one finds nothing. REQUIRES: the shard's lock.
 func (s *Store) Rekey(shard int, slot uint32, k *Key) {
-	c, i := s.chunkOf(slot), slot&chunkMask
-	kind := Word(c.words[i].Load()).kind()
-	s.unlink(shard, s.hashSlot(&c.keys[i], kind), slot)
-	place := c.keys[i][0].Load()
-	s.setKey(shard, &c.keys[i], &k.key)
+	c := s.chunkOf(slot)
+	word, sk := c.word(slot), c.key(slot)
+	kind := Word(word.Load()).kind()
+	s.unlink(shard, s.hashSlot(sk, kind), slot)
+	place := sk[0].Load()
+	s.setKey(shard, sk, &k.key)
 	for {
-		old := Word(c.words[i].Load())
+		old := Word(word.Load())
 		w := (old + 1<<renewShift) & renewMask
 		w |= old&^(renewMask|kindMask) | Word(k.kind<<kindShift)
-		if c.words[i].CompareAndSwap(uint64(old), uint64(w)) {
+		if word.CompareAndSwap(uint64(old), uint64(w)) {
 			break
 		}
 	}

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"github.com/cespare/xxhash/v2"
@@ -12,8 +13,7 @@ type Outcome uint8
 // The outcomes of a touch. After the last three the caller has something to do first.
 const (
 	Missing Outcome = iota // There is no such session.
-	Fresh                  // It was touched in this tick already.
-	Stamped                // It was touched, and its word changed.
+	Touched                // It lives, and its word bears the stamp or a later one.
 	Sleepy                 // It lives, but the stamp given was Asleep.
 	InGrace                // It is in grace, and reviving it takes the shard's lock.
 	Stashed                // Only FindLocked can tell whether there is such a session.
@@ -24,13 +24,17 @@ const (
 // It is one function where Find, compare and stamp would do, since a touch of one session among
 // millions is two cache misses, of the bucket and of the slot, and the fewer instructions there
 // are the sooner the processor begins with the next touch's. What is rare is left to touchRest.
-func (s *Store) Touch(id []byte, stamp uint64) Outcome {
+func (s *Store) Touch(id string, stamp uint64) Outcome {
 	if len(id) != keyBytes {
 		return s.touchRest(id, stamp)
 	}
-	var w, m [keyWords]uint64
-	loadWords(&w, id)
-	m[0], m[1], m[2], m[3] = w[0]^s.secret[0], w[1]^s.secret[1], w[2]^s.secret[2], w[3]^s.secret[3]
+	b := (*[keyBytes]byte)(unsafe.Pointer(unsafe.StringData(id)))
+	m := [keyWords]uint64{
+		binary.LittleEndian.Uint64(b[0:8]) ^ s.secret[0],
+		binary.LittleEndian.Uint64(b[8:16]) ^ s.secret[1],
+		binary.LittleEndian.Uint64(b[16:24]) ^ s.secret[2],
+		binary.LittleEndian.Uint64(b[24:32]) ^ s.secret[3],
+	}
 	h := xxhash.Sum64((*[keyBytes]byte)(unsafe.Pointer(&m))[:])
 
 	x := &s.shards[s.shardOfHash(h)].index
@@ -39,52 +43,46 @@ func (s *Store) Touch(id []byte, stamp uint64) Outcome {
 	if seg == nil {
 		return s.touchRest(id, stamp)
 	}
-	b := &seg[bucketOf(h)]
+	home := &seg[bucketOf(h)]
 	slots := s.slots.Load()
-	at := uint(0)
-	for marks := b.tags8(tagOf(h)); ; marks &= marks - 1 {
-		if marks == 0 {
-			if at != 0 {
-				return s.touchRest(id, stamp)
-			}
-			at = 8
-			if marks = b.tags4(tagOf(h)); marks == 0 {
-				return s.touchRest(id, stamp)
-			}
-		}
-		slot := b.slot(firstOf(marks) + at)
+	for marks := home.marks(tagOf(h)); marks != 0; marks &= marks - 1 {
+		slot := home.slot(markedOf(marks))
 		n := int(slot >> chunkBits)
 		if n >= len(slots.chunks) {
-			return s.touchRest(id, stamp)
+			break
 		}
 		c := slots.chunks[n]
-		word, k := &c.words[slot&chunkMask], &c.keys[slot&chunkMask]
+		word, k := c.word(slot), c.key(slot)
 		old := word.Load()
-		if k[0].Load() != w[0] || k[1].Load() != w[1] || k[2].Load() != w[2] ||
-			k[3].Load() != w[3] {
+		if k[0].Load()^binary.LittleEndian.Uint64(b[0:8])|
+			k[1].Load()^binary.LittleEndian.Uint64(b[8:16])|
+			k[2].Load()^binary.LittleEndian.Uint64(b[16:24])|
+			k[3].Load()^binary.LittleEndian.Uint64(b[24:32]) != 0 {
 			continue
 		}
 		const want = activeBits | kindFull<<kindShift
 		if old&(stateMask|kindMask) != want || stamp == Asleep {
-			return s.touchRest(id, stamp)
+			break
 		}
-		if old&stampMask >= stamp {
-			if (word.Load()^old)&identityMask == 0 {
-				return Fresh
+		if old&stampMask < stamp {
+			if word.CompareAndSwap(old, old&^stampMask|stamp) {
+				s.noteStamp()
+				return Touched
 			}
-		} else if word.CompareAndSwap(old, old&^stampMask|stamp) {
-			return Stamped
+		} else if (word.Load()^old)&identityMask == 0 {
+			return Touched
 		}
-		return s.touchRest(id, stamp)
+		break
 	}
+	return s.touchRest(id, stamp)
 }
 
 // touchRest is Touch for any key and any state.
-func (s *Store) touchRest(id []byte, stamp uint64) Outcome {
+func (s *Store) touchRest(id string, stamp uint64) Outcome {
 	if len(id) == 0 || len(id) > MaxKey {
 		return Missing
 	}
-	k := s.Key(id)
+	k := s.Key(unsafe.Slice(unsafe.StringData(id), len(id)))
 	for {
 		slot, w, ok, stashed := s.Find(&k)
 		if stashed {
@@ -106,14 +104,15 @@ func (s *Store) TouchRef(r Ref, stamp uint64) Outcome {
 	if n >= len(d.chunks) {
 		return Missing
 	}
-	word := &d.chunks[n].words[r&chunkMask]
+	word := d.chunks[n].word(uint32(r))
 	old := word.Load()
 	if (old^uint64(r))&genMask == 0 && old&stateMask == activeBits {
 		if old&stampMask >= stamp {
-			return Fresh
+			return Touched
 		}
 		if stamp != Asleep && word.CompareAndSwap(old, old&^stampMask|stamp) {
-			return Stamped
+			s.noteStamp()
+			return Touched
 		}
 	}
 	return s.touchRefRest(r, stamp)
@@ -131,39 +130,51 @@ func (s *Store) touchRefRest(r Ref, stamp uint64) Outcome {
 	}
 }
 
-// stamp touches the session of a slot if its word's identity is still w's.
+// stamp touches the session of a slot if its word is still w.
 func (s *Store) stamp(slot uint32, w Word, stamp uint64) (o Outcome, done bool) {
 	switch {
 	case w.State() == Grace:
 		return InGrace, true
 	case w.Stamp() >= stamp:
-		return Fresh, true
+		return Touched, true
 	case stamp == Asleep:
 		return Sleepy, true
 	case s.Swap(slot, w, w.With(Active, stamp)):
-		return Stamped, true
+		s.noteStamp()
+		return Touched, true
 	}
 	return Missing, false
+}
+
+// Revive stamps the session of a slot whose word is w, in grace, and makes it Active. It reports
+// false if the word changed. REQUIRES: the shard's lock.
+func (s *Store) Revive(slot uint32, w Word, stamp uint64) bool {
+	if !s.Swap(slot, w, w.With(Active, stamp)) {
+		return false
+	}
+	s.noteStamp()
+	return true
 }
 
 // TouchBatchMax is the most sessions that TouchBatch takes at once.
 const TouchBatchMax = 64
 
 // TouchBatch stamps the Active sessions among at most TouchBatchMax refs. It returns how many it
-// found alive and whether it changed a word, and leaves in rest the places of the left ones that
-// TouchRef must see to. All words are read before the first is changed, so that their cache
-// misses overlap: a compare-and-swap holds up the reads behind it.
+// found alive, and leaves in rest the places of the left ones that TouchRef must see to. All words
+// are read before the first is changed, so that their cache misses overlap: a compare-and-swap
+// holds up the reads behind it.
 func TouchBatch[R ~uint64](
 	s *Store, refs []R, stamp uint64, rest *[TouchBatchMax]uint8,
-) (alive int, stamped bool, left int) {
+) (alive, left int) {
 	var words [TouchBatchMax]uint64
 	d := s.slots.Load()
 	for i, r := range refs {
 		words[i&(TouchBatchMax-1)] = 0
 		if n := int(uint32(r) >> chunkBits); n < len(d.chunks) {
-			words[i&(TouchBatchMax-1)] = d.chunks[n].words[r&chunkMask].Load()
+			words[i&(TouchBatchMax-1)] = d.chunks[n].word(uint32(r)).Load()
 		}
 	}
+	stamped := false
 	for i, r := range refs {
 		w := words[i&(TouchBatchMax-1)]
 		if (w^uint64(r))&genMask != 0 || w&stateMask == 0 {
@@ -173,7 +184,7 @@ func TouchBatch[R ~uint64](
 			alive++
 			continue
 		}
-		word := &d.chunks[uint32(r)>>chunkBits].words[r&chunkMask]
+		word := d.chunks[uint32(r)>>chunkBits].word(uint32(r))
 		if w&stateMask != activeBits || stamp == Asleep ||
 			!word.CompareAndSwap(w, w&^stampMask|stamp) {
 			rest[left&(TouchBatchMax-1)] = uint8(i)
@@ -183,5 +194,8 @@ func TouchBatch[R ~uint64](
 		alive++
 		stamped = true
 	}
-	return alive, stamped, left
+	if stamped {
+		s.noteStamp()
+	}
+	return alive, left
 }

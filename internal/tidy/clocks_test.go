@@ -26,7 +26,7 @@ var clocksRule = rule{
 	name: "clocks in one file",
 	check: func(h *house, f *findings) {
 		for _, s := range h.sources {
-			if s.test || clockFiles[s.path] != "" || clockFiles[s.dir] != "" {
+			if s.test || s.kit || clockFiles[s.path] != "" || clockFiles[s.dir] != "" {
 				continue
 			}
 			s.uses("time", func(name string, pos token.Pos) {
@@ -42,6 +42,7 @@ var clocksRule = rule{
 			"engine/clock.go":        `package engine; import "time"; var t = time.Now()`,
 			"engine/a.go":            `package engine; import "time"; var t = time.Duration(1)`,
 			"engine/a_test.go":       `package engine; import "time"; var t = time.Now()`,
+			"engine/enginetest/a.go": `package enginetest; import "time"; var t = time.Now()`,
 			"internal/baseline/a.go": `package baseline; import "time"; var t = time.NewTimer(1)`,
 		}},
 		{name: "in another file of the engine", files: map[string]string{
@@ -62,7 +63,7 @@ var sleepsRule = rule{
 	name: "no sleeping in tests",
 	check: func(h *house, f *findings) {
 		for _, s := range h.sources {
-			if !s.test || s.fakeTime() {
+			if (!s.test && !s.kit) || s.fakeTime() {
 				continue
 			}
 			s.uses("time", func(name string, pos token.Pos) {

@@ -29,6 +29,7 @@ type source struct {
 	path   string // from the top of the house, with slashes
 	dir    string // the package's directory
 	test   bool   // a _test.go file
+	kit    bool   // in a package that is there for tests, such as netlooptest
 	raw    []byte
 	syntax *ast.File
 	fset   *token.FileSet
@@ -80,6 +81,7 @@ func parse(name string, raw []byte) (*source, error) {
 		path: name,
 		dir:  path.Dir(name),
 		test: strings.HasSuffix(name, "_test.go"),
+		kit:  strings.HasSuffix(path.Dir(name), "test"),
 		raw:  raw,
 		fset: token.NewFileSet(),
 	}

@@ -105,7 +105,7 @@ func bannedIn(s *source, importPath string) (reason string, banned bool) {
 	for _, b := range bans {
 		switch {
 		case !b.covers(importPath):
-		case b.testsMay && s.test:
+		case b.testsMay && (s.test || s.kit):
 		case len(b.in) > 0 && !slices.Contains(b.in, s.dir):
 		default:
 			return b.reason, true

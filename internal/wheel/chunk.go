@@ -1,6 +1,7 @@
 package wheel
 
-// A chunk is chunkIDs ids and a link in chunkBytes bytes: four cache lines, so that a visit streams.
+// A chunk is chunkIDs ids and a link in chunkBytes bytes: four cache lines, so that visits stream.
+// A page is 1<<pageShift chunks.
 const (
 	chunkBytes = 256
 	chunkIDs   = chunkBytes/4 - 2

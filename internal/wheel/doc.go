@@ -19,8 +19,8 @@
 //
 // A tick is a point in time, counted in steps that the owner chose. A level looks at one digit of 6
 // bits of a tick; it has 64 slots, one for each value of its digit, and its cursor is that digit of
-// the current tick. A bucket is the slot of a level, and what is filed there. An entry is an id that
-// stands in a bucket. An id is filed when one of its entries counts; an entry that does not is
+// the current tick. A bucket is the slot of a level, and what is filed there. An entry is an id
+// that stands in a bucket. An id is filed when one of its entries counts; an entry that does not is
 // stale: its id was cancelled, or filed anew elsewhere. To drain a bucket is to hand out its ids.
 //
 // # Design
@@ -55,8 +55,8 @@
 //	  7     1,394 years  89,194 years
 //
 // The ids of a bucket stand in chunks of 62, four cache lines with a link. For each id the wheel
-// keeps two bytes that name its bucket. They decide which entries count, so nothing is ever searched
-// for or unlinked: an entry that they do not name is dropped when it is come across, by
+// keeps two bytes that name its bucket. They decide which entries count, so nothing is ever
+// searched for or unlinked: an entry that they do not name is dropped when it is come across, by
 // [Wheel.Advance] or by [Wheel.Compact].
 //
 // The ground rules:
@@ -68,7 +68,7 @@
 //
 // The wheel is scheme 7 of Varghese and Lauck, "Hashed and Hierarchical Timing Wheels" (1987). The
 // choice of the level is tokio's; there an entry is a node in a linked list that its task owns, and
-// the driver moves it down by itself. Linux has never moved entries down since 2016, and rounds long
+// the driver moves it down by itself. Linux has not moved entries down since 2016, and rounds long
 // timeouts up to the width of their slot instead, by as much as an eighth. Here an id is visited at
 // most once a level, and rounded nowhere.
 //

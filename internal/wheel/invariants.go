@@ -21,7 +21,8 @@ func (w *Wheel) checkNowAndThen() {
 
 // checkInvariants returns an error that says which invariant is broken, nil when all hold:
 //
-//  1. A slot's bit is set when it has entries, in its list or in the compaction pass, and only then.
+//  1. A slot's bit is set when it has entries, in its list or in the compaction pass, and not
+//     otherwise.
 //  2. Occupied slots lie after their level's cursor slot. (At MaxTick the last slot itself counts.)
 //  3. Chunks of a list are full but the tail, which is not empty; each chunk is in one list.
 //  4. A position that is not 0 names a bucket that the id stands in.
@@ -71,7 +72,7 @@ func (x *census) bucket(b position) error {
 	}
 	occupied := x.entries[level] > before
 	if set := w.occupied[level]>>slot&1 != 0; set != occupied {
-		return fmt.Errorf("level %d slot %d: bit is %v, has entries is %v", level, slot, set, occupied)
+		return fmt.Errorf("level %d slot %d: bit %v, entries %v", level, slot, set, occupied)
 	}
 	cursor := position(w.now>>(level*SlotBits)) % Slots
 	if occupied && slot <= cursor && (w.now != MaxTick || level != 0 || slot != cursor) {
@@ -89,7 +90,7 @@ func (x *census) list(b position, l list) error {
 		c := x.w.arena.at(ref)
 		if ref == l.tail && (c.n == 0 || c.n > chunkIDs || c.next != 0) ||
 			ref != l.tail && (c.n != chunkIDs || c.next == 0) {
-			return fmt.Errorf("bucket %d: chunk %d of %d has %d ids, next %d", b, ref, l, c.n, c.next)
+			return fmt.Errorf("bucket %d: chunk %d of %d: %d ids, next %d", b, ref, l, c.n, c.next)
 		}
 		if err := x.ids(b, c.ids[:c.n]); err != nil {
 			return err

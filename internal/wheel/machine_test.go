@@ -183,6 +183,12 @@ func (m *machine) check() {
 		if filed && late {
 			m.t.Fatalf("%d is due at %d and not handed out at %d", id, at, w.Now())
 		}
+		if !filed {
+			continue
+		}
+		if start := w.start(*w.positions.find(id) & bucketMask); start > at {
+			m.t.Fatalf("%d is due at %d, its bucket comes up at %d", id, at, start)
+		}
 	}
 }
 

@@ -7,7 +7,8 @@ package wheel
 //	|      0      | parity | out | live |   level   |   slot    |
 //	+-------------+--------+-----+------+-----------+-----------+
 //
-// A position that is not 0 names a bucket in which the id stands at least once, and says of it:
+// A position that is not 0 names a bucket in which the id stands at least once; the flags say
+// what of it.
 type position uint16
 
 const (

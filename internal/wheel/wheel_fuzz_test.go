@@ -25,7 +25,7 @@ func (d *tape) span() Tick {
 func FuzzWheel(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 0, 5, 9, 0, 4, 10, 0, 9})                           // schedule, advance
-	f.Add([]byte{3, 1, 0, 199, 3, 0, 4, 5, 0, 1, 7, 40, 0, 9, 9})       // a full bucket, small buffers
+	f.Add([]byte{3, 1, 0, 199, 3, 0, 4, 5, 0, 1, 7, 40, 0, 9, 9})       // small buffers
 	f.Add([]byte{6, 0, 7, 20, 2, 0, 7, 0, 0, 3, 7, 2, 9, 4, 60, 1})     // cancel, earlier, later
 	f.Add([]byte{2, 1, 0, 255, 8, 1, 3, 0, 7, 70, 2, 7, 90, 0, 8, 9})   // compaction in steps
 	f.Add([]byte{10, 0, 1, 63, 7, 0, 1, 0, 129, 4, 63, 7, 1, 4, 63, 7}) // the end of time
@@ -46,7 +46,7 @@ func FuzzWheel(f *testing.F) {
 
 // step does one operation.
 func step(m *machine, d *tape) {
-	switch d.byte() % 10 {
+	switch d.byte() % 11 {
 	case 0:
 		m.schedule(uint32(d.byte()), m.w.Now()+d.span())
 	case 1:
@@ -74,5 +74,9 @@ func step(m *machine, d *tape) {
 	case 9:
 		m.next()
 		m.nextIsDue()
+	case 10:
+		if id := uint32(d.byte()); m.ref[id] > 0 {
+			m.schedule(id, m.ref[id]+Tick(d.byte()%5)-2)
+		}
 	}
 }

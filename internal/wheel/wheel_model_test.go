@@ -27,6 +27,14 @@ func TestModel(t *testing.T) {
 			"scheduleAt": func(t *rapid.T) {
 				m.schedule(one.Draw(t, "id"), Tick(rapid.Uint64().Draw(t, "at")))
 			},
+			"move": func(t *rapid.T) {
+				ids := m.filed()
+				if len(ids) == 0 {
+					t.Skip("nothing is filed")
+				}
+				id := rapid.SampledFrom(ids).Draw(t, "id")
+				m.schedule(id, m.ref[id]+Tick(rapid.IntRange(0, 4).Draw(t, "by"))-2)
+			},
 			"scheduleMany": func(t *rapid.T) {
 				at := m.w.Now() + drawSpan(t)
 				from, to := one.Draw(t, "from"), one.Draw(t, "to")
