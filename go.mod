@@ -7,3 +7,5 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0
 	pgregory.net/rapid v1.3.0
 )
+
+require github.com/anishathalye/porcupine v1.3.1

@@ -7,9 +7,10 @@ import (
 
 const (
 	// minSplit is how full a segment must be, in entries, for a split to be worth it. Random
-	// hashes overfill a pair of buckets only in segments that are fuller; chosen ones may do so in
-	// a segment that is almost empty, and would have the directory double at each of them.
-	minSplit = segEntries / 2
+	// hashes overfill a pair of buckets only in segments that are fuller: in one of half its
+	// entries, once in 600 segments; in one of a quarter, once in billions. Chosen ones may do so
+	// in a segment that is almost empty, and would have the directory double at each of them.
+	minSplit = segEntries / 4
 
 	// maxDirectoryLead is how many bits deeper the directory may be than an even spread of its
 	// segments asks for.

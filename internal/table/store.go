@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sync/atomic"
+
+	"github.com/curfew-go/curfew/internal/invariants"
 )
 
 // MaxShards is the most shards that a store can have.
@@ -37,7 +39,10 @@ type shard struct {
 	index index
 	free  freeSlots
 	long  longKeys
-	_     [64]byte // Keeps the next shard's directory pointer off this one's lines.
+
+	// unchecked is how many changes there were since the shard's invariants were checked.
+	unchecked int
+	_         [64]byte // Keeps the next shard's directory pointer off this one's lines.
 }
 
 // New makes an empty store of at least one shard, rounded up to a power of two of at most
@@ -99,6 +104,9 @@ func (s *Store) Insert(shard int, k *Key, stamp uint64, created int64) Ref {
 	w := Word(gen<<genShift | k.kind<<kindShift | activeBits | stamp)
 	c.word(slot).Store(uint64(w))
 	s.link(shard, k.hash, slot)
+	if invariants.Enabled {
+		s.checkNowAndThen(shard)
+	}
 	return refOf(slot, w)
 }
 
@@ -147,6 +155,9 @@ func (s *Store) Bury(shard int, slots []uint32) {
 		s.bury(shard, slots[:n])
 		slots = slots[n:]
 	}
+	if invariants.Enabled {
+		s.checkNowAndThen(shard)
+	}
 }
 
 func (s *Store) bury(shard int, slots []uint32) {
@@ -172,19 +183,30 @@ func (s *Store) Rekey(shard int, slot uint32, k *Key) {
 	kind := Word(word.Load()).kind()
 	s.unlink(shard, s.hashSlot(sk, kind), slot)
 	place := sk[0].Load()
+	// Readers must not take for a key what is half the one and half the other.
+	setKind(word, kindNone, 0)
 	s.setKey(shard, sk, &k.key)
-	for {
-		old := Word(word.Load())
-		w := (old + 1<<renewShift) & renewMask
-		w |= old&^(renewMask|kindMask) | Word(k.kind<<kindShift)
-		if word.CompareAndSwap(uint64(old), uint64(w)) {
-			break
-		}
-	}
+	setKind(word, k.kind, 1)
 	if kind == kindLong {
 		s.shards[shard].long.drop(place)
 	}
 	s.link(shard, k.hash, slot)
+	if invariants.Enabled {
+		s.checkNowAndThen(shard)
+	}
+}
+
+// setKind puts another kind of key into the word of a session, which may be touched meanwhile,
+// and counts so many renewals more.
+func setKind(word *atomic.Uint64, kind uint64, renewals Word) {
+	for {
+		old := Word(word.Load())
+		w := (old + renewals<<renewShift) & renewMask
+		w |= old&^(renewMask|kindMask) | Word(kind<<kindShift)
+		if word.CompareAndSwap(uint64(old), uint64(w)) {
+			return
+		}
+	}
 }
 
 // Bytes is the memory that the store holds. REQUIRES: the shard's lock, for that shard's part.

@@ -59,6 +59,7 @@ const (
 	kindFull  = iota // exactly 32 bytes
 	kindShort        // 1 to 31 bytes, the length in the last byte
 	kindLong         // 33 to 255 bytes, kept outside the slot
+	kindNone         // a key that is being replaced, which no look-up finds
 )
 
 // Word is a session word; see the picture above. A free slot's word holds the generation that its
