@@ -7,6 +7,7 @@ import (
 
 	"github.com/curfew-go/curfew/engine"
 	"github.com/curfew-go/curfew/internal/baseline"
+	"github.com/curfew-go/curfew/internal/benchtest"
 )
 
 // none is the value of sessions that are measured: what the peers keep, too.
@@ -84,7 +85,7 @@ func newTable(tb testing.TB, o engine.Options[none]) *engine.Table[none] {
 
 // fill creates sessions with n random IDs and returns handles and IDs in the order of creation.
 func fill(t *engine.Table[none], n int) (handles []engine.Session[none], ids []string) {
-	ids = baseline.Keys(n, 1)
+	ids = benchtest.Keys(n, 1)
 	handles = make([]engine.Session[none], n)
 	for i, id := range ids {
 		s, _, err := t.Ensure(id, none{})

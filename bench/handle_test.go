@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
-	"github.com/curfew-go/curfew/internal/baseline"
+	"github.com/curfew-go/curfew/internal/benchtest"
 )
 
 const (
@@ -29,7 +29,7 @@ const (
 //   - mode=random: all sessions in random order. The clock runs; with many sessions nearly every
 //     touch is in another tick than the session's last.
 func BenchmarkTouchHandle(b *testing.B) {
-	for _, n := range baseline.Sizes() {
+	for _, n := range benchtest.Sizes() {
 		for _, mode := range []string{"sametick", "newtick", "random"} {
 			var p *handles
 			b.Run(fmt.Sprintf("impl=curfew/mode=%s/n=%d", mode, n), func(b *testing.B) {
@@ -68,7 +68,7 @@ func newHandles(n int, mode string) *handles {
 	if mode != "random" {
 		p.handles = p.handles[:min(n, hotSessions)]
 	}
-	baseline.Shuffle(p.handles, 1)
+	benchtest.Shuffle(p.handles, 1)
 	return p
 }
 
@@ -113,7 +113,7 @@ const tick = 10 * time.Millisecond
 // BenchmarkTouchBatch measures TouchBatch on references to all sessions in random order. It counts
 // sessions: ns/op is the time of one, not of a batch.
 func BenchmarkTouchBatch(b *testing.B) {
-	for _, n := range baseline.Sizes() {
+	for _, n := range benchtest.Sizes() {
 		for _, batch := range []int{32, 256} {
 			var t *engine.Table[none]
 			var refs []engine.Ref
@@ -147,7 +147,7 @@ func BenchmarkTouchBatch(b *testing.B) {
 // processors (see -cpu): mode=random on sessions of their own, mode=one all on the same session,
 // which is the most that touches can be in each other's way.
 func BenchmarkTouchHandleParallel(b *testing.B) {
-	for _, n := range baseline.Sizes() {
+	for _, n := range benchtest.Sizes() {
 		for _, mode := range []string{"random", "one"} {
 			var p *handles
 			b.Run(fmt.Sprintf("impl=curfew/mode=%s/n=%d", mode, n), func(b *testing.B) {
@@ -155,7 +155,7 @@ func BenchmarkTouchHandleParallel(b *testing.B) {
 					p = newHandles(n, "random")
 				}
 				b.ResetTimer()
-				baseline.Parallel(b, n, func(from, to int) {
+				benchtest.Parallel(b, n, func(from, to int) {
 					for i := from; i < to; i++ {
 						s := p.handles[i]
 						if mode == "one" {
@@ -182,6 +182,6 @@ func shuffledRefs(t *engine.Table[none], n int) []engine.Ref {
 	for i, s := range sessions {
 		refs[i] = s.Ref()
 	}
-	baseline.Shuffle(refs, 1)
+	benchtest.Shuffle(refs, 1)
 	return refs
 }

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
-	"github.com/curfew-go/curfew/internal/baseline"
+	"github.com/curfew-go/curfew/internal/benchtest"
 )
 
 // soakChecks is how many ends each soak test checks: CURFEW_BENCH_SOAK, or a few in every test run.
@@ -244,4 +244,4 @@ func (s *clockSoak) work(worker uint32, checks int64) {
 
 // TestSmoke runs every benchmark once, on few sessions, so that none can rot: the program runs
 // itself as `go test -bench` would.
-func TestSmoke(t *testing.T) { baseline.Smoke(t) }
+func TestSmoke(t *testing.T) { benchtest.Smoke(t) }

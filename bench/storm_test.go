@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
-	"github.com/curfew-go/curfew/internal/baseline"
+	"github.com/curfew-go/curfew/internal/benchtest"
 )
 
 const (
@@ -36,7 +36,7 @@ const (
 //	call-max-us   the longest of all other calls in that time
 //	early         sessions that ended before their time, which fails the benchmark
 func BenchmarkStorm(b *testing.B) {
-	for _, n := range baseline.Sizes() {
+	for _, n := range benchtest.Sizes() {
 		for _, load := range []string{"none", "busy"} {
 			b.Run(fmt.Sprintf("impl=curfew/n=%d/load=%s", n, load), func(b *testing.B) {
 				if load == "busy" {
@@ -76,7 +76,7 @@ func newStorm(b *testing.B, n int) *storm {
 	s.due.Store(1 << 62)
 	s.table = newTable(b, engine.Options[none]{IdleTimeout: s.idle, OnExpire: s.expired})
 	s.doomed = shuffledRefs(s.table, n)
-	s.others = baseline.Keys(min(bystanders, n), 7)
+	s.others = benchtest.Keys(min(bystanders, n), 7)
 	for _, id := range s.others {
 		h, _, err := s.table.Ensure(id, none{})
 		s.handles = append(s.handles, must(h, err))
@@ -109,9 +109,9 @@ func (s *storm) run(b *testing.B) {
 	end := s.now()
 	firstDue, lastDue := begin+int64(s.idle), end+int64(s.idle)
 	s.due.Store(firstDue)
-	baseline.Wait(time.Duration(firstDue-s.now()) - s.idle/4)
+	benchtest.Wait(time.Duration(firstDue-s.now()) - s.idle/4)
 	s.table.TouchBatch(s.otherRefs) // They live for another idle timeout, whatever comes.
-	baseline.Wait(time.Duration(firstDue - s.now()))
+	benchtest.Wait(time.Duration(firstDue - s.now()))
 	touches, longest, missed := s.weather(lastDue)
 	if s.early.Load() > 0 || missed > 0 {
 		b.Fatalf("%d sessions ended early and %d touches missed", s.early.Load(), missed)
@@ -140,7 +140,7 @@ func (s *storm) weather(lastDue int64) (touches []uint32, longest int64, missed 
 	touches = make([]uint32, 0, 4<<20)
 	giveUp := lastDue + int64(10*time.Second)
 	before := s.now()
-	for i := 0; s.ended.Load() < int64(s.n) && before < giveUp; i++ {
+	for i := 0; i == 0 || s.ended.Load() < int64(s.n) && before < giveUp; i++ {
 		if i%callEvery == callEvery-1 {
 			s.call(s.callCount)
 			s.callCount++

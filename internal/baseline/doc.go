@@ -1,23 +1,7 @@
-// Package baseline is what the engine is compared with, and how: peers that need nothing but the
-// standard library or a named module, and the workloads that drive them and the engine alike.
+// Package baseline is what the engine is compared with: peers that need nothing but the standard
+// library or a named module, and the floor below all of them.
 //
-// A peer is an [Impl]: a name and a way to open a table of sessions as [Sessions] says. The
-// workloads ([Touch], [Create] and so on) are benchmarks over a list of Impls; they name their
-// sub-benchmarks impl=NAME/n=SESSIONS, so that benchstat can set the Impls side by side. The
-// engine is not imported here: whoever compares with it brings the Impl.
-//
-// # What is fair
-//
-// Every implementation gets the same IDs in the same order: 32 random characters each, every one
-// a string of its own, touched in an order that has nothing to do with the order of creation. The
-// string that a session was created with and the one that touches it are two copies, as in a
-// server, where the second comes from the network; comparing them reads both. The methods of
-// Sessions take many IDs and are plain loops inside the implementation, so that no call through
-// an interface is part of what is measured. A touch that finds no session fails the benchmark.
-//
-// # Settings
-//
-// Environment variables, read by [Sizes] and [Seconds]: CURFEW_BENCH_N is a list of numbers of
-// sessions in place of 1000,10000,100000,1000000; CURFEW_BENCH_LARGE=1 adds 10000000;
-// CURFEW_BENCH_SECONDS is how long workloads run that wait for something, in place of 3.
+// A peer is an [Impl]: a name and a way to open a table of sessions as [Sessions] says. Package
+// benchtest has the workloads that drive them; the engine is not imported here, and whoever
+// compares with it brings its Impl.
 package baseline

@@ -1,4 +1,4 @@
-package baseline
+package benchtest
 
 import (
 	"fmt"
@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/baseline"
 )
 
 const (
@@ -22,7 +24,7 @@ const (
 )
 
 // each runs a body as sub-benchmark impl=NAME/n=SESSIONS for every pair.
-func each(b *testing.B, impls []Impl, body func(b *testing.B, impl Impl, n int)) {
+func each(b *testing.B, impls []baseline.Impl, body func(b *testing.B, impl baseline.Impl, n int)) {
 	b.Helper()
 	for _, n := range Sizes() {
 		for _, impl := range impls {
@@ -36,15 +38,15 @@ func each(b *testing.B, impls []Impl, body func(b *testing.B, impl Impl, n int))
 // A population is a table full of sessions and what touches them. It is made once for all samples
 // of a benchmark, by the first.
 type population struct {
-	Sessions
+	baseline.Sessions
 	ids []string // Of all sessions, in the order of touches.
 	pos int
 }
 
 // populate makes a population of n sessions.
-func populate(impl Impl, n int) *population {
+func populate(impl baseline.Impl, n int) *population {
 	collect(n)
-	p := &population{Sessions: impl.Open(Config{Idle: longIdle})}
+	p := &population{Sessions: impl.Open(baseline.Config{Idle: longIdle})}
 	p.ids = Keys(n, keySeed)
 	CreateAll(p, p.ids)
 	Shuffle(p.ids, orderSeed)
@@ -72,8 +74,8 @@ func (p *population) next(most int) []string {
 
 // eachShared is each with something that the samples of a sub-benchmark share, since making it
 // takes longer than measuring does.
-func eachShared[P Sessions](
-	b *testing.B, impls []Impl, open func(impl Impl, n int) P, body func(b *testing.B, p P),
+func eachShared[P baseline.Sessions](
+	b *testing.B, impls []baseline.Impl, open func(impl baseline.Impl, n int) P, body func(b *testing.B, p P),
 ) {
 	b.Helper()
 	for _, n := range Sizes() {
@@ -96,7 +98,7 @@ func eachShared[P Sessions](
 }
 
 // Touch measures touches by ID, in random order over all sessions.
-func Touch(b *testing.B, impls []Impl) {
+func Touch(b *testing.B, impls []baseline.Impl) {
 	eachShared(b, impls, populate, func(b *testing.B, p *population) {
 		for done := 0; done < b.N; {
 			ids := p.next(b.N - done)
@@ -110,7 +112,7 @@ func Touch(b *testing.B, impls []Impl) {
 
 // TouchParallel is Touch by as many goroutines as there are processors (see -cpu). They take turns
 // in the same order, so each session is touched by one of them at a time.
-func TouchParallel(b *testing.B, impls []Impl) {
+func TouchParallel(b *testing.B, impls []baseline.Impl) {
 	eachShared(b, impls, populate, func(b *testing.B, p *population) {
 		Parallel(b, len(p.ids), func(from, to int) {
 			if alive := p.Touch(p.ids[from:to]); alive != to-from {
@@ -149,17 +151,17 @@ func Parallel(b *testing.B, n int, do func(from, to int)) {
 
 // Create measures the creation of sessions with IDs that are given, from an empty table to a full
 // one. It counts sessions, so ns/op is the mean of all n.
-func Create(b *testing.B, impls []Impl) {
-	each(b, impls, func(b *testing.B, impl Impl, n int) {
+func Create(b *testing.B, impls []baseline.Impl) {
+	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
 		ids := Keys(n, keySeed)
 		var given []string
-		var s Sessions
+		var s baseline.Sessions
 		PerSession(b, n, Phases{
 			Before: func() {
 				given = clones(ids)
 				Shuffle(given, orderSeed) // As scattered in memory as for a touch.
 				collect(n)
-				s = impl.Open(Config{Idle: longIdle})
+				s = impl.Open(baseline.Config{Idle: longIdle})
 			},
 			Measured: func() {
 				for from := 0; from < n; from += window {
@@ -172,8 +174,8 @@ func Create(b *testing.B, impls []Impl) {
 }
 
 // Remove measures the end of sessions by ID in random order, from a full table to an empty one.
-func Remove(b *testing.B, impls []Impl) {
-	each(b, impls, func(b *testing.B, impl Impl, n int) {
+func Remove(b *testing.B, impls []baseline.Impl) {
+	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
 		var p *population
 		removed := 0
 		PerSession(b, n, Phases{
@@ -230,7 +232,7 @@ const mixedTouches = 19
 
 // Mixed measures a table at work: of 20 operations 19 are touches in random order, and one creates
 // a session and ends another. Three quarters of the sessions stay, a quarter comes and goes.
-func Mixed(b *testing.B, impls []Impl) {
+func Mixed(b *testing.B, impls []baseline.Impl) {
 	eachShared(b, impls, newMixed, func(b *testing.B, m *mixed) {
 		for done := 0; done < b.N; done += mixedTouches + 1 {
 			if !m.step() {
@@ -250,7 +252,7 @@ type mixed struct {
 	ends           int
 }
 
-func newMixed(impl Impl, n int) *mixed {
+func newMixed(impl baseline.Impl, n int) *mixed {
 	passing := max(n/4, 1)
 	m := &mixed{
 		population: populate(impl, max(n-passing, mixedTouches)),

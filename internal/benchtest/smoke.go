@@ -1,4 +1,4 @@
-package baseline
+package benchtest
 
 import (
 	"os"
@@ -16,7 +16,8 @@ func Smoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self,
-		"-test.run=^$", "-test.bench=.", "-test.benchtime=1x", "-test.cpu=2")
+		"-test.run=^$", "-test.bench=.", "-test.benchtime=1x", "-test.cpu=2",
+		"-test.timeout=2m")
 	cmd.Env = append(os.Environ(), "CURFEW_BENCH_N=100,2000", "CURFEW_BENCH_SECONDS=0.05")
 	out, err := cmd.CombinedOutput()
 	if err != nil || !regexp.MustCompile(`(?m)^Benchmark\S+\s+1\t`).Match(out) {

@@ -1,10 +1,11 @@
-package baseline
+package benchtest
 
 import (
 	"encoding/base64"
 	"math/rand/v2"
 	"strings"
-	"unsafe"
+
+	"github.com/curfew-go/curfew/internal/baseline"
 )
 
 // IDLen is the length of an ID in bytes, as the engine generates them.
@@ -44,12 +45,14 @@ func (s *IDSource) Fill(ids []string) {
 // them, and returned in an order that is not theirs in memory.
 func Keys(n int, seed uint64) []string {
 	source := NewIDSource(seed)
-	block := make([]byte, n*IDLen)
+	bytes := make([]byte, n*IDLen)
+	for i := range n {
+		source.put(bytes[i*IDLen:][:IDLen])
+	}
+	block := string(bytes)
 	ids := make([]string, n)
 	for i := range ids {
-		id := block[i*IDLen:][:IDLen:IDLen]
-		source.put(id)
-		ids[i] = unsafe.String(unsafe.SliceData(id), IDLen)
+		ids[i] = block[i*IDLen:][:IDLen]
 	}
 	Shuffle(ids, seed)
 	return ids
@@ -74,7 +77,7 @@ func clones(ids []string) []string {
 const fillWindow = 4096
 
 // CreateAll creates sessions with copies of the IDs, each a string of its own.
-func CreateAll(s Sessions, ids []string) {
+func CreateAll(s baseline.Sessions, ids []string) {
 	for len(ids) > 0 {
 		w := min(len(ids), fillWindow)
 		s.Create(clones(ids[:w]))

@@ -1,4 +1,4 @@
-package baseline
+package benchtest
 
 import (
 	"math/rand/v2"
@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/baseline"
 )
 
 const (
@@ -34,14 +36,14 @@ const (
 //
 // More than lateMost sessions would need more touches than one goroutine can do, so that many are
 // not measured.
-func Lateness(b *testing.B, impls []Impl) {
-	each(b, impls, func(b *testing.B, impl Impl, n int) {
+func Lateness(b *testing.B, impls []baseline.Impl) {
+	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
 		if n > lateMost {
 			b.Skipf("at most %d sessions", lateMost)
 		}
 		for range b.N {
 			l := newLateness(n)
-			s := impl.Open(Config{Idle: lateIdle, OnExpire: l.expired})
+			s := impl.Open(baseline.Config{Idle: lateIdle, OnExpire: l.expired})
 			l.run(s, Seconds())
 			missing := l.settle(s)
 			s.Close()
@@ -92,7 +94,7 @@ func (l *lateness) expired(id string) {
 }
 
 // run touches and creates for a while.
-func (l *lateness) run(s Sessions, d time.Duration) {
+func (l *lateness) run(s baseline.Sessions, d time.Duration) {
 	for i := range l.ids {
 		l.create(s, int32(i))
 	}
@@ -120,13 +122,13 @@ func (l *lateness) run(s Sessions, d time.Duration) {
 	}
 }
 
-func (l *lateness) create(s Sessions, i int32) {
+func (l *lateness) create(s baseline.Sessions, i int32) {
 	l.touched[i].Store(l.now())
 	s.Create(clones(l.ids[i : i+1]))
 }
 
 // settle waits for the last sessions to end and returns how many did not.
-func (l *lateness) settle(s Sessions) int {
+func (l *lateness) settle(s baseline.Sessions) int {
 	const patience = 5 * time.Second
 	ticker := time.NewTicker(lateIdle / 10)
 	defer ticker.Stop()
@@ -136,7 +138,7 @@ func (l *lateness) settle(s Sessions) int {
 	return s.Len()
 }
 
-func (l *lateness) report(b *testing.B, impl Impl, missing int) {
+func (l *lateness) report(b *testing.B, impl baseline.Impl, missing int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	late := l.mu.late

@@ -1,4 +1,4 @@
-package baseline
+package benchtest
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/baseline"
 )
 
 // growthSamples is how often Memory looks while a table doubles.
@@ -26,8 +28,8 @@ const growthSamples = 32
 //	                 differs where memory is taken from the system and not from the heap
 //	heap-objects     how many objects the collector has more
 //	own-B/session    what the table says itself, if it does
-func Memory(b *testing.B, impls []Impl) {
-	each(b, impls, func(b *testing.B, impl Impl, n int) {
+func Memory(b *testing.B, impls []baseline.Impl) {
+	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
 		for range b.N {
 			measureMemory(b, impl, n)
 		}
@@ -35,10 +37,10 @@ func Memory(b *testing.B, impls []Impl) {
 	})
 }
 
-func measureMemory(b *testing.B, impl Impl, n int) {
+func measureMemory(b *testing.B, impl baseline.Impl, n int) {
 	debug.FreeOSMemory()
 	before, resident := liveHeap(), residentBytes()
-	s := impl.Open(Config{Idle: longIdle})
+	s := impl.Open(baseline.Config{Idle: longIdle})
 	defer s.Close()
 	source := NewIDSource(keySeed)
 	create := func(count int) {
@@ -107,12 +109,12 @@ const collections = 20
 //	ns/op         how long a forced collection takes, by the clock
 //	mark-ms       the processor time of marking, more than beside an empty table
 //	heap-objects  how many objects the collector has more
-func GC(b *testing.B, impls []Impl) {
-	each(b, impls, func(b *testing.B, impl Impl, n int) {
-		empty := impl.Open(Config{Idle: longIdle})
+func GC(b *testing.B, impls []baseline.Impl) {
+	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
+		empty := impl.Open(baseline.Config{Idle: longIdle})
 		before, mark := liveHeap(), medianMark(nil)
 		empty.Close()
-		s := impl.Open(Config{Idle: longIdle})
+		s := impl.Open(baseline.Config{Idle: longIdle})
 		defer s.Close()
 		source := NewIDSource(keySeed)
 		for left := n; left > 0; {
