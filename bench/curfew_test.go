@@ -22,9 +22,6 @@ var impls = []baseline.Impl{
 	baseline.LuoImpl,
 }
 
-// curfewOnly is the engine alone.
-var curfewOnly = []baseline.Impl{curfewImpl}
-
 var curfewImpl = baseline.Impl{Name: "curfew", Open: openCurfew, Exact: true}
 
 // curfew is the engine as baseline.Sessions: a table with its own clock and all defaults.
@@ -83,15 +80,14 @@ func newTable(tb testing.TB, o engine.Options[none]) *engine.Table[none] {
 	return t
 }
 
-// fill creates sessions with n random IDs and returns handles and IDs in the order of creation.
-func fill(t *engine.Table[none], n int) (handles []engine.Session[none], ids []string) {
-	ids = benchtest.Keys(n, 1)
-	handles = make([]engine.Session[none], n)
-	for i, id := range ids {
+// fill creates sessions with n random IDs and returns their handles in the order of creation.
+func fill(t *engine.Table[none], n int) []engine.Session[none] {
+	handles := make([]engine.Session[none], n)
+	for i, id := range benchtest.Keys(n, 1) {
 		s, _, err := t.Ensure(id, none{})
 		handles[i] = must(s, err)
 	}
-	return handles, ids
+	return handles
 }
 
 // quiet keeps the summary lines out of the results.

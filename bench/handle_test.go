@@ -64,7 +64,7 @@ type handles struct {
 func newHandles(n int, mode string) *handles {
 	p := &handles{advance: mode == "newtick"}
 	p.table = must(engine.New(engine.Options[none]{IdleTimeout: longIdle, Manual: p.advance}))
-	p.handles, _ = fill(p.table, n)
+	p.handles = fill(p.table, n)
 	if mode != "random" {
 		p.handles = p.handles[:min(n, hotSessions)]
 	}
@@ -177,7 +177,7 @@ func BenchmarkTouchHandleParallel(b *testing.B) {
 
 // shuffledRefs creates n sessions and returns what names them, in random order.
 func shuffledRefs(t *engine.Table[none], n int) []engine.Ref {
-	sessions, _ := fill(t, n)
+	sessions := fill(t, n)
 	refs := make([]engine.Ref, n)
 	for i, s := range sessions {
 		refs[i] = s.Ref()

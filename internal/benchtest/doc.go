@@ -11,8 +11,9 @@
 // a string of its own, touched in an order that has nothing to do with the order of creation. The
 // string that a session was created with and the one that touches it are two copies, as in a
 // server, where the second comes from the network; comparing them reads both. The methods of
-// [baseline.Sessions] take many IDs and are plain loops inside the implementation, so that no call through
-// an interface is part of what is measured. A touch that finds no session fails the benchmark.
+// [baseline.Sessions] take many IDs and are plain loops inside the implementation, so that no call
+// through an interface is part of what is measured. A touch that finds no session fails the
+// benchmark.
 //
 // # Settings
 //

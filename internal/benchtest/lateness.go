@@ -37,7 +37,9 @@ const (
 // More than lateMost sessions would need more touches than one goroutine can do, so that many are
 // not measured.
 func Lateness(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
+		b.Helper()
 		if n > lateMost {
 			b.Skipf("at most %d sessions", lateMost)
 		}
@@ -139,6 +141,7 @@ func (l *lateness) settle(s baseline.Sessions) int {
 }
 
 func (l *lateness) report(b *testing.B, impl baseline.Impl, missing int) {
+	b.Helper()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	late := l.mu.late

@@ -29,7 +29,9 @@ const growthSamples = 32
 //	heap-objects     how many objects the collector has more
 //	own-B/session    what the table says itself, if it does
 func Memory(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
+		b.Helper()
 		for range b.N {
 			measureMemory(b, impl, n)
 		}
@@ -38,6 +40,7 @@ func Memory(b *testing.B, impls []baseline.Impl) {
 }
 
 func measureMemory(b *testing.B, impl baseline.Impl, n int) {
+	b.Helper()
 	debug.FreeOSMemory()
 	before, resident := liveHeap(), residentBytes()
 	s := impl.Open(baseline.Config{Idle: longIdle})
@@ -106,13 +109,16 @@ const collections = 20
 
 // GC measures what a table of n sessions that nobody uses costs the collector.
 //
-//	ns/op         how long a forced collection takes, by the clock
+//	ns/op         how long a forced collection takes, by the clock, the median of at least 20
 //	mark-ms       the processor time of marking, more than beside an empty table
 //	heap-objects  how many objects the collector has more
 func GC(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
+		b.Helper()
 		empty := impl.Open(baseline.Config{Idle: longIdle})
-		before, mark := liveHeap(), medianMark(nil)
+		before := liveHeap()
+		mark, _ := medianCollection(0)
 		empty.Close()
 		s := impl.Open(baseline.Config{Idle: longIdle})
 		defer s.Close()
@@ -124,33 +130,27 @@ func GC(b *testing.B, impls []baseline.Impl) {
 			left -= len(ids)
 		}
 		after := liveHeap()
-		b.ResetTimer()
-		full := medianMark(b)
+		full, took := medianCollection(b.N)
+		b.ReportMetric(float64(took), "ns/op")
 		b.ReportMetric(1e3*(full-mark), "mark-ms")
 		b.ReportMetric(float64(after.objects-before.objects), "heap-objects")
 	})
 }
 
-// medianMark collects as often as b says, or as is enough without one, and returns the median of
-// the processor time spent on marking, in seconds.
-func medianMark(b *testing.B) float64 {
-	var all []float64
-	one := func() {
-		from := markSeconds()
+// medianCollection collects n times, and at least as often as is enough, and returns the medians of
+// the processor time spent on marking, in seconds, and of how long it took.
+func medianCollection(n int) (mark float64, took time.Duration) {
+	n = max(n, collections)
+	marks := make([]float64, n)
+	times := make([]time.Duration, n)
+	for i := range n {
+		from, start := markSeconds(), time.Now()
 		runtime.GC()
-		all = append(all, markSeconds()-from)
+		marks[i], times[i] = markSeconds()-from, time.Since(start)
 	}
-	if b != nil {
-		for range b.N {
-			one()
-		}
-		b.StopTimer()
-	}
-	for len(all) < collections {
-		one()
-	}
-	slices.Sort(all)
-	return all[len(all)/2]
+	slices.Sort(marks)
+	slices.Sort(times)
+	return marks[n/2], times[n/2]
 }
 
 // markSeconds is the processor time that marking took since the process began, up to the last

@@ -29,6 +29,7 @@ func each(b *testing.B, impls []baseline.Impl, body func(b *testing.B, impl base
 	for _, n := range Sizes() {
 		for _, impl := range impls {
 			b.Run(fmt.Sprintf("impl=%s/n=%d", impl.Name, n), func(b *testing.B) {
+				b.Helper()
 				body(b, impl, n)
 			})
 		}
@@ -75,7 +76,8 @@ func (p *population) next(most int) []string {
 // eachShared is each with something that the samples of a sub-benchmark share, since making it
 // takes longer than measuring does.
 func eachShared[P baseline.Sessions](
-	b *testing.B, impls []baseline.Impl, open func(impl baseline.Impl, n int) P, body func(b *testing.B, p P),
+	b *testing.B, impls []baseline.Impl,
+	open func(impl baseline.Impl, n int) P, body func(b *testing.B, p P),
 ) {
 	b.Helper()
 	for _, n := range Sizes() {
@@ -83,6 +85,7 @@ func eachShared[P baseline.Sessions](
 			var p P
 			opened := false
 			b.Run(fmt.Sprintf("impl=%s/n=%d", impl.Name, n), func(b *testing.B) {
+				b.Helper()
 				if !opened {
 					p, opened = open(impl, n), true
 				}
@@ -99,7 +102,9 @@ func eachShared[P baseline.Sessions](
 
 // Touch measures touches by ID, in random order over all sessions.
 func Touch(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	eachShared(b, impls, populate, func(b *testing.B, p *population) {
+		b.Helper()
 		for done := 0; done < b.N; {
 			ids := p.next(b.N - done)
 			if alive := p.Touch(ids); alive != len(ids) {
@@ -113,7 +118,9 @@ func Touch(b *testing.B, impls []baseline.Impl) {
 // TouchParallel is Touch by as many goroutines as there are processors (see -cpu). They take turns
 // in the same order, so each session is touched by one of them at a time.
 func TouchParallel(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	eachShared(b, impls, populate, func(b *testing.B, p *population) {
+		b.Helper()
 		Parallel(b, len(p.ids), func(from, to int) {
 			if alive := p.Touch(p.ids[from:to]); alive != to-from {
 				b.Errorf("Touch found %d sessions, want %d", alive, to-from)
@@ -152,7 +159,9 @@ func Parallel(b *testing.B, n int, do func(from, to int)) {
 // Create measures the creation of sessions with IDs that are given, from an empty table to a full
 // one. It counts sessions, so ns/op is the mean of all n.
 func Create(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
+		b.Helper()
 		ids := Keys(n, keySeed)
 		var given []string
 		var s baseline.Sessions
@@ -175,7 +184,9 @@ func Create(b *testing.B, impls []baseline.Impl) {
 
 // Remove measures the end of sessions by ID in random order, from a full table to an empty one.
 func Remove(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	each(b, impls, func(b *testing.B, impl baseline.Impl, n int) {
+		b.Helper()
 		var p *population
 		removed := 0
 		PerSession(b, n, Phases{
@@ -233,7 +244,9 @@ const mixedTouches = 19
 // Mixed measures a table at work: of 20 operations 19 are touches in random order, and one creates
 // a session and ends another. Three quarters of the sessions stay, a quarter comes and goes.
 func Mixed(b *testing.B, impls []baseline.Impl) {
+	b.Helper()
 	eachShared(b, impls, newMixed, func(b *testing.B, m *mixed) {
+		b.Helper()
 		for done := 0; done < b.N; done += mixedTouches + 1 {
 			if !m.step() {
 				b.Fatal("a session that should live was not found")
