@@ -69,8 +69,14 @@ func (s *stall) touch(d *stalled) bool {
 	return true
 }
 
-// after waits for a time that was asked for; nothing but that time is waited for.
-func after(d time.Duration) { <-time.After(d) }
+// after returns when so much time has passed; there is nothing else to wait for.
+func after(d time.Duration) {
+	tick := time.NewTicker(d)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < d; {
+		<-tick.C
+	}
+}
 
 // waitFor polls until something holds.
 func waitFor(t testing.TB, what string, holds func() bool) {
