@@ -3,6 +3,7 @@ package engine_test
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,24 +114,25 @@ func testCloseInUse(w *world) {
 
 // Close returns when the callback that runs has returned, and that is the last.
 func TestContract_CloseWaitsForTheCallback(t *testing.T) {
-	var began, returned bool
+	var began, returned atomic.Bool
 	o := engine.Options[int]{IdleTimeout: time.Second}
 	o.OnExpire = func([]engine.Expired[int]) {
-		began = true
+		began.Store(true)
 		pause(time.Minute)
-		returned = true
+		returned.Store(true)
 	}
 	inWorlds(t, o, func(w *world) {
-		began, returned = false, false
+		began.Store(false)
+		returned.Store(false)
 		for i := range 1000 {
 			w.create(i)
 		}
 		w.sleep(30 * time.Second)
-		if !began || returned {
-			w.Fatalf("began = %v, returned = %v, want a callback that runs", began, returned)
+		if !began.Load() || returned.Load() {
+			w.Fatal("want a callback that runs")
 		}
 		w.close()
-		if !returned {
+		if !returned.Load() {
 			w.Error("Close returned before the callback")
 		}
 		n := len(w.ended())

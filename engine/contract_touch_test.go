@@ -11,9 +11,11 @@ var secondIdle = engine.Options[int]{IdleTimeout: time.Second}
 
 // touches are all ways to touch a session.
 var touches = map[string]func(w *world, s engine.Session[int]) bool{
-	"Touch":      func(w *world, s engine.Session[int]) bool { return w.tab.Touch(s.ID()) },
-	"TouchBytes": func(w *world, s engine.Session[int]) bool { return w.tab.TouchBytes([]byte(s.ID())) },
-	"handle":     func(_ *world, s engine.Session[int]) bool { return s.Touch() },
+	"Touch": func(w *world, s engine.Session[int]) bool { return w.tab.Touch(s.ID()) },
+	"TouchBytes": func(w *world, s engine.Session[int]) bool {
+		return w.tab.TouchBytes([]byte(s.ID()))
+	},
+	"handle": func(_ *world, s engine.Session[int]) bool { return s.Touch() },
 	"TouchBatch": func(w *world, s engine.Session[int]) bool {
 		return w.tab.TouchBatch([]engine.Ref{0, s.Ref(), 0}) == 1
 	},
@@ -105,8 +107,8 @@ func TestContract_DeadSessionsAnswerFalse(t *testing.T) {
 		ids := []string{expired.ID(), removed.ID()}
 		removed.Remove()
 		w.sleep(time.Second + w.late)
-		zero := engine.Session[int]{}
-		for i, s := range []engine.Session[int]{expired, removed, zero, w.tab.At(0), w.tab.At(1 << 63)} {
+		none := []engine.Session[int]{{}, w.tab.At(0), w.tab.At(1 << 63)}
+		for i, s := range append([]engine.Session[int]{expired, removed}, none...) {
 			wantAllFalse(w.T, w.tab, s)
 			if i < len(ids) {
 				wantNoID(w.T, w.tab, ids[i])

@@ -43,7 +43,8 @@ func TestDefect_AddingFromAnExpiryLocksUp(t *testing.T) {
 // RussellLuo/timingwheel #19 fired a timer of 8 days on the next day; rpc-perf #180 long ones
 // early; Linux an eighth late.
 func TestDefect_LongTimersFireEarly(t *testing.T) {
-	inWorlds(t, engine.Options[int]{IdleTimeout: 8 * 24 * time.Hour, Tick: time.Second}, func(w *world) {
+	o := engine.Options[int]{IdleTimeout: 8 * 24 * time.Hour, Tick: time.Second}
+	inWorlds(t, o, func(w *world) {
 		w.sleep(time.Hour)
 		w.wantEnds(w.create(1), 8*24*time.Hour)
 	})
@@ -100,11 +101,12 @@ func TestDefect_CancelledEntriesPileUp(t *testing.T) {
 		for i, s := range all[:39_000] {
 			s.Remove()
 			if st := tab.Stats(); i%1000 == 0 && st.Stale > st.Live/4+slack {
-				t.Fatalf("%d shards: %d stale entries beside %d sessions", shards, st.Stale, st.Live)
+				t.Fatalf("%d shards: %d stale entries, %d sessions", shards, st.Stale, st.Live)
 			}
 		}
 		if st := tab.Stats(); st.Stale > st.Live/4+slack || st.Entries > st.Live*5/4+slack {
-			t.Errorf("%d shards: %d entries, %d stale, %d sessions", shards, st.Entries, st.Stale, st.Live)
+			t.Errorf("%d shards: %d entries, %d stale, %d sessions",
+				shards, st.Entries, st.Stale, st.Live)
 		}
 	}
 }
@@ -230,10 +232,13 @@ func TestDefect_PanicLeavesLocksHeld(t *testing.T) {
 
 // Caffeine 3e66fe9de: removing others from a callback stranded their bucket.
 func TestDefect_RemovalInCallbackStrandsOthers(t *testing.T) {
+	var mu sync.Mutex
 	var all []engine.Session[int]
 	var removed int
 	o := secondIdle
 	o.OnExpire = func(b []engine.Expired[int]) {
+		mu.Lock()
+		defer mu.Unlock()
 		for _, e := range b {
 			if _, ok := all[(e.Value+1)%len(all)].Remove(); ok {
 				removed++
@@ -241,10 +246,12 @@ func TestDefect_RemovalInCallbackStrandsOthers(t *testing.T) {
 		}
 	}
 	inWorlds(t, o, func(w *world) {
+		mu.Lock()
 		all, removed = nil, 0
 		for i := range 3000 {
 			all = append(all, w.create(i))
 		}
+		mu.Unlock()
 		w.sleep(time.Second + w.late)
 		w.wantLen(0)
 		if n := len(w.ended()); n+removed != 3000 {
@@ -291,7 +298,8 @@ func TestDefect_WallClockIsRead(t *testing.T) {
 	i, _ := s.Info()
 	tab.Advance(time.Second)
 	e := (*ended)[0]
-	for _, at := range []time.Time{i.Created, i.LastTouch, i.Deadline, e.Created, e.LastTouch, e.Due} {
+	all := []time.Time{i.Created, i.LastTouch, i.Deadline, e.Created, e.LastTouch, e.Due}
+	for _, at := range all {
 		if !strings.Contains(at.String(), " m=") {
 			t.Errorf("%v has no monotonic reading", at)
 		}
@@ -424,7 +432,8 @@ func TestDefect_GenerationWraps(t *testing.T) {
 // through a day without a look at most of them; fake time shows it, since nothing wakes.
 func TestDefect_IdleSessionsAreScanned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		tab, err := engine.New(engine.Options[int]{IdleTimeout: 365 * 24 * time.Hour, Logger: quiet})
+		o := engine.Options[int]{IdleTimeout: 365 * 24 * time.Hour, Logger: quiet}
+		tab, err := engine.New(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -47,7 +47,8 @@ func TestHistogram_Ends(t *testing.T) {
 		h.add(d)
 	}
 	if h.Quantile(0) != 0 || h.Quantile(1) != math.MaxInt64 || h.Max() != math.MaxInt64 {
-		t.Errorf("Quantile(0) = %v, Quantile(1) = %v, Max = %v", h.Quantile(0), h.Quantile(1), h.Max())
+		t.Errorf("Quantile(0) = %v, Quantile(1) = %v, Max = %v",
+			h.Quantile(0), h.Quantile(1), h.Max())
 	}
 	for i := range histBuckets {
 		if got := bucketOf(upperOf(i)); got != i {

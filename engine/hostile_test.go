@@ -127,7 +127,6 @@ func fill(t testing.TB, ids []string) *engine.Table[int] {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tab.Close() })
 	for i, id := range ids {
 		if _, created, err := tab.Ensure(id, i); err != nil || !created {
 			t.Fatalf("Ensure(%q) = %v, %v, want a new session", id, created, err)
@@ -143,7 +142,7 @@ func TestHostile_CollidingIDs(t *testing.T) {
 	tab := fill(t, ids)
 	hostile, random := tab.Stats().Bytes, fill(t, randomLike(ids)).Stats().Bytes
 	if hostile > random*5/4 {
-		t.Errorf("%d colliding IDs take %d bytes, as many random ones %d", len(ids), hostile, random)
+		t.Errorf("%d colliding IDs take %d bytes, random ones %d", len(ids), hostile, random)
 	}
 	for i, id := range ids {
 		s, ok := tab.Lookup(id)

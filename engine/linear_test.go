@@ -91,7 +91,7 @@ type history struct {
 		operations []porcupine.Operation
 		made       map[engine.Ref]int64 // When the call that made a session began.
 	}
-	advancing atomic.Int64 // When the Advance that runs was called; 0 for a table with its own time.
+	advancing atomic.Int64 // When the Advance that runs was called, if one does.
 }
 
 func (h *history) note(in input, call func() output) output {
@@ -121,7 +121,8 @@ func (h *history) onExpire(b []engine.Expired[int]) {
 
 // client makes calls about a few IDs.
 func (h *history) client(tab *engine.Table[int], calls int) {
-	ids := [...]string{"a", "an ID of more than 32 bytes, kept elsewhere", "32 bytes, as most IDs are, o yes"}
+	ids := [...]string{
+		"a", "32 bytes, as most IDs are, o yes", "an ID of more than 32 bytes, kept elsewhere"}
 	var last [len(ids)]engine.Session[int]
 	for range calls {
 		n := rand.IntN(len(ids))
@@ -183,7 +184,8 @@ func (h *history) over() bool {
 
 func (h *history) check(t *testing.T) (ends int) {
 	t.Helper()
-	if r := porcupine.CheckOperationsTimeout(register, h.mu.operations, 10*time.Second); r != porcupine.Ok {
+	r := porcupine.CheckOperationsTimeout(register, h.mu.operations, 10*time.Second)
+	if r != porcupine.Ok {
 		t.Fatalf("a history of %d calls is not linearizable: %v", len(h.mu.operations), r)
 	}
 	for _, o := range h.mu.operations {

@@ -156,7 +156,8 @@ func (m *machine) ensure(id string, v int) {
 		}
 	case old != nil:
 		if created || err != nil || s != old.handle {
-			m.t.Fatalf("Ensure(%q) = %#x, %v, %v, want %#x", id, s.Ref(), created, err, old.handle.Ref())
+			m.t.Fatalf("Ensure(%q) = %#x, %v, %v, want %#x",
+				id, s.Ref(), created, err, old.handle.Ref())
 		}
 		m.touched(old)
 	case !m.full("Ensure", err):
@@ -290,7 +291,8 @@ func (m *machine) setIdle(id string, d time.Duration) {
 
 // badHandles tries handles that name no session.
 func (m *machine) badHandles() {
-	for _, s := range append([]engine.Session[int]{{}, m.tab.At(0), m.tab.At(1<<63 | 5)}, m.dead...) {
+	none := []engine.Session[int]{{}, m.tab.At(0), m.tab.At(1<<63 | 5)}
+	for _, s := range append(none, m.dead...) {
 		_, value := s.Value()
 		_, info := s.Info()
 		_, remove := s.Remove()

@@ -27,8 +27,7 @@ func newManual(t testing.TB, o engine.Options[int]) (*engine.Table[int], *[]engi
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = tab.Close() })
-	return tab, ended
+	return tab, ended // It has no goroutine, so nobody needs to close it.
 }
 
 func mustCreate(t testing.TB, tab *engine.Table[int], v int) engine.Session[int] {
@@ -395,5 +394,26 @@ func TestManual_NotEarlyAfterTheLastStamp(t *testing.T) {
 		if n := tab.Advance(time.Hour - 1); n != 0 || !s.Touch() {
 			t.Fatal("ended early")
 		}
+	}
+}
+
+// When OnGrace closes the table, its batch is the last, also where OnExpire would have one.
+func TestManual_CloseInOnGraceIsTheLast(t *testing.T) {
+	var tab *engine.Table[int]
+	graced := 0
+	tab, ended := newManual(t, engine.Options[int]{
+		IdleTimeout: time.Second, Grace: time.Second, Shards: 1,
+		OnGrace: func([]engine.Session[int]) {
+			if graced++; graced == 2 {
+				_ = tab.Close()
+			}
+		},
+	})
+	mustCreate(t, tab, 1)
+	tab.Advance(time.Second)
+	mustCreate(t, tab, 2)
+	tab.Advance(time.Second) // The first session ends, the second is in grace.
+	if graced != 2 || len(*ended) != 0 {
+		t.Errorf("OnGrace called %d times, OnExpire got %d after Close", graced, len(*ended))
 	}
 }

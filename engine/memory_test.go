@@ -8,6 +8,7 @@ import (
 	"weak"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/invariants"
 )
 
 func TestSize_OfHandles(t *testing.T) {
@@ -43,7 +44,8 @@ func TestAllocs_Touch(t *testing.T) {
 				tab.Advance(10 * time.Millisecond)
 			}
 		}
-		for _, id := range []string{machineID(6), machineID(0), machineID(12)} { // 32, 1, 100 bytes.
+		for _, n := range []int{6, 0, 12} { // IDs of 32, 1 and 100 bytes.
+			id := machineID(n)
 			s, _, _ := tab.Ensure(id, 1)
 			b := []byte(id)
 			buf := make([]byte, 0, 256)
@@ -62,6 +64,9 @@ func TestAllocs_Touch(t *testing.T) {
 
 // Creating and ending sessions allocates nothing once there were as many before.
 func TestAllocs_CreateAndExpire(t *testing.T) {
+	if invariants.Enabled {
+		return // The race detector has a sync.Pool forget, and so random IDs allocate.
+	}
 	ended := 0
 	tab, err := engine.New(engine.Options[int]{
 		Manual: true, Logger: quiet, IdleTimeout: time.Second,
@@ -92,6 +97,9 @@ func TestAllocs_CreateAndExpire(t *testing.T) {
 
 // A population that grows allocates by the chunk.
 func TestAllocs_CreateAmortised(t *testing.T) {
+	if invariants.Enabled {
+		return // The race detector has a sync.Pool forget, and so random IDs allocate.
+	}
 	tab, _ := newManual(t, engine.Options[int]{})
 	const many = 50_000
 	n := testing.AllocsPerRun(1, func() {
@@ -121,7 +129,9 @@ type payload struct{ b [1000]byte }
 // newPayload is in a function of its own, so that no pointer stays on a test's stack.
 //
 //go:noinline
-func newPayload(t *testing.T, tab *engine.Table[*payload]) (engine.Session[*payload], weak.Pointer[payload]) {
+func newPayload(
+	t *testing.T, tab *engine.Table[*payload],
+) (engine.Session[*payload], weak.Pointer[payload]) {
 	p := &payload{}
 	s, err := tab.Create(p)
 	if err != nil {
@@ -220,7 +230,7 @@ func TestMemory_ChurnDoesNotGrow(t *testing.T) {
 	tab, _ := newManual(t, engine.Options[int]{IdleTimeout: time.Second, Shards: 4})
 	churn := func(rounds int) int64 {
 		for range rounds {
-			for i := range 2000 {
+			for i := range 500 {
 				s, _, err := tab.Ensure(machineID(i%51)+mustCreate(t, tab, i).ID(), i)
 				if err == nil && i%3 == 0 {
 					s.Remove()
@@ -232,7 +242,7 @@ func TestMemory_ChurnDoesNotGrow(t *testing.T) {
 		return tab.Stats().Bytes
 	}
 	before := churn(10)
-	if after := churn(100); after > before*5/4 {
-		t.Errorf("Bytes went from %d to %d in 100 rounds of the same", before, after)
+	if after := churn(50); after > before*5/4 {
+		t.Errorf("Bytes went from %d to %d in 50 rounds of the same", before, after)
 	}
 }

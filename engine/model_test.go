@@ -47,10 +47,14 @@ func (m *machine) actions() map[string]func(*rapid.T) {
 				m.create(value.Draw(t, "v"))
 			}
 		}),
-		"ensure":    step(func(t *rapid.T) { m.ensure(m.drawID(t), value.Draw(t, "v")) }),
-		"touch":     step(func(t *rapid.T) { m.touch(m.drawID(t), rapid.IntRange(0, 3).Draw(t, "way")) }),
+		"ensure": step(func(t *rapid.T) { m.ensure(m.drawID(t), value.Draw(t, "v")) }),
+		"touch": step(func(t *rapid.T) {
+			m.touch(m.drawID(t), rapid.IntRange(0, 3).Draw(t, "way"))
+		}),
 		"touch all": step(func(*rapid.T) { m.touchAll() }),
-		"remove":    step(func(t *rapid.T) { m.remove(m.drawID(t), rapid.Bool().Draw(t, "handle")) }),
+		"remove": step(func(t *rapid.T) {
+			m.remove(m.drawID(t), rapid.Bool().Draw(t, "handle"))
+		}),
 		"renew":     step(func(t *rapid.T) { m.renew(m.drawID(t)) }),
 		"set value": step(func(t *rapid.T) { m.setValue(m.drawID(t), value.Draw(t, "v")) }),
 		"set idle":  step(func(t *rapid.T) { m.setIdle(m.drawID(t), m.drawDuration(t)) }),

@@ -74,7 +74,8 @@ func TestNew_AcceptsTheEndsOfRanges(t *testing.T) {
 	type options = engine.Options[int]
 	for _, o := range []options{
 		{},
-		{IdleTimeout: 1, MaxLifetime: 1, Grace: 1, Tick: time.Millisecond, MaxSessions: 1, Shards: 1},
+		{IdleTimeout: 1, MaxLifetime: 1, Grace: 1, Tick: time.Millisecond,
+			MaxSessions: 1, Shards: 1},
 		{IdleTimeout: longest, MaxLifetime: longest, Grace: longest, Tick: time.Minute,
 			MaxSessions: math.MaxInt, Shards: 4096},
 		{Shards: 3},
@@ -89,7 +90,8 @@ func TestNew_AcceptsTheEndsOfRanges(t *testing.T) {
 		if _, err := tab.Create(1); err != nil {
 			t.Errorf("Create: %v", err)
 		}
-		if got, want := tab.Stats().Shards, o.Shards; want != 0 && (got < want || got&(got-1) != 0) {
+		got, want := tab.Stats().Shards, o.Shards
+		if want != 0 && (got < want || got&(got-1) != 0) {
 			t.Errorf("%d shards, want %d rounded up to a power of two", got, want)
 		}
 		_ = tab.Close()

@@ -25,7 +25,8 @@ func TestStall_PausedProcess(t *testing.T) {
 		pausedProcess(t)
 		return
 	}
-	c := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestStall_PausedProcess$", "-test.v")
+	c := exec.CommandContext(t.Context(),
+		os.Args[0], "-test.run=^TestStall_PausedProcess$", "-test.v")
 	c.Env = append(os.Environ(), pausedEnv+"=1")
 	stdin, err := c.StdinPipe()
 	if err != nil {
@@ -51,7 +52,7 @@ func TestStall_PausedProcess(t *testing.T) {
 			if err := c.Process.Signal(step.signal); err != nil {
 				t.Fatal(err)
 			}
-			after(step.d)
+			after(t, step.d)
 		}
 	}
 	_ = stdin.Close()

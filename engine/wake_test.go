@@ -55,8 +55,9 @@ func TestWake_NothingIsOverslept(t *testing.T) {
 // The same where the clock falls asleep between touches: nothing ends early, nothing stays.
 func TestWake_ClockFallsAsleep(t *testing.T) {
 	for _, kind := range wheels {
-		inWorld(t, engine.Options[int]{
-			Tick: time.Millisecond, IdleTimeout: 20 * time.Millisecond, Wheel: kind}, func(w *world) {
+		o := engine.Options[int]{
+			Tick: time.Millisecond, IdleTimeout: 20 * time.Millisecond, Wheel: kind}
+		inWorld(t, o, func(w *world) {
 			r := rand.New(rand.NewPCG(8, 9))
 			for range 200 {
 				s := w.create(1)

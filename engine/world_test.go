@@ -72,7 +72,7 @@ func inWorld(t *testing.T, o engine.Options[int], test func(w *world)) {
 		if tick == 0 {
 			tick = 10 * time.Millisecond
 		}
-		w.late = 2 * tick
+		w.late = 2*tick + 5*time.Millisecond // G2.
 		if o.Wheel == engine.WheelRussellLuo {
 			w.late = 6 * tick // It promises no more than not to be early.
 		}
