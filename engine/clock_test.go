@@ -28,6 +28,7 @@ type toucher struct {
 }
 
 func newClockRig(t *testing.T, seed uint64) *clockRig {
+	t.Helper()
 	g := &clockRig{T: t, r: rand.New(rand.NewPCG(seed, 5))}
 	g.c.init(table.New(1), time.Millisecond, false)
 	return g
