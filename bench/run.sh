@@ -1,36 +1,137 @@
 #!/usr/bin/env bash
-# Runs the comparison benchmarks, keeps their raw output and prints a benchstat table of it.
+# Runs the benchmarks in sets, keeps their raw output and prints benchstat tables of it.
 #
-# ./bench/... is run first, then bench/peers, a module of its own that runs ours and the peers in
-# one process. What is kept goes to bench/results/YYYY-MM-DD-WHAT.txt, with head lines that
-# benchstat reads as configuration. A run that fails leaves no result; a second one of the same day
-# and name replaces the first.
+#   bench/run.sh [quick | full | SET...]
+#
+# quick is what answers most questions in a few minutes and one file. full is every set with at
+# least ten samples, a file each; it takes hours and wants a machine that does nothing else. The
+# sets are listed by `bench/run.sh help`; README.md says which claim each is for.
+#
+# A set is repeated COUNT times as a whole, in processes of its own, so that the samples of one
+# implementation lie between those of the others: a machine that grows slower slows all of them.
+# What is kept goes to bench/results/YYYY-MM-DD-WHAT.txt, with head lines that benchstat reads as
+# configuration; a run that fails leaves no result.
 #
 # Settings, all from the environment (or as `make bench NAME=value`):
-#   WHAT       what the result file is called after its date      (all)
-#   QUESTION   what the run is to answer, kept in the file        (see below)
-#   BENCH      which benchmarks, as for go test -bench            (.)
-#   COUNT      samples of each                                    (10)
-#   BENCHTIME  how long a sample takes, or Nx                     (100ms)
-#   BENCHFLAGS more flags for go test, such as -cpu=1,2           (none)
-#   COL        what benchstat compares side by side               (/impl)
-#   KEEP       0 prints the table and keeps no file               (1)
+#   WHAT       the sets, where no argument names them             (quick)
+#   COUNT      samples of each                                    (quick 5, else 10)
+#   BENCHTIME  how long a sample of a fast operation takes        (200ms)
+#   BENCH      run these benchmarks in place of a set, as for go test -bench
+#   LARGE      1 adds ten million sessions to idle, gc, growth and memory; 0 does not  (full 1, else 0)
+#   SIZES      numbers of sessions, with commas                   (what the set wants)
+#   QUESTION   what the run is to answer, kept in the file        (the set's)
+#   COL        what benchstat compares side by side               (the set's)
+#   KEEP       0 prints the tables and keeps no file              (1)
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-what=${WHAT:-all}
-question=${QUESTION:-how do the engine and its peers compare}
-bench=${BENCH:-.}
-count=${COUNT:-10}
-benchtime=${BENCHTIME:-100ms}
-col=${COL:-/impl}
-keep=${KEEP:-1}
-read -r -a flags <<<"${BENCHFLAGS:-}"
-read -r -a benchstat <<<"${BENCHSTAT:?run this by make bench, which pins benchstat}"
+sets=(touch handle parallel create mixed memory gc storm lateness idle growth soak)
 
-command=(go test -run '^$' -bench "$bench" -benchmem -count "$count" -benchtime "$benchtime"
-  -timeout 2h ${flags[@]+"${flags[@]}"})
+# ours and peers run one sample of the benchmarks that match, on so many sessions, in either module.
+ours() { sample bench "$@"; }
+peers() { sample peers "$@"; }
+
+sample() {
+  local binary=$1 sizes=$2 time=$3 match=$4
+  shift 4
+  echo "# $binary: sessions $sizes, -bench $match -benchtime $time $*"
+  CURFEW_BENCH_N=${SIZES:-$sizes} "$bin/$binary.test" -test.run '^$' -test.bench "$match" \
+    -test.benchtime "$time" -test.timeout 2h "$@"
+}
+
+million=1000000
+large=,10000000
+
+# set_NAME is one sample of a set; about_NAME is its question and what it compares.
+about_touch='what does a touch by random ID cost, with the collector on and off|/impl'
+set_touch() {
+  echo 'gc: on'
+  peers $million "$benchtime" '^BenchmarkTouch$'
+  echo 'gc: off'
+  GOGC=off peers $million "$benchtime" '^BenchmarkTouch$'
+}
+
+about_handle='what do a touch by handle and a touch in a batch cost|/mode'
+set_handle() {
+  ours $million "$benchtime" '^BenchmarkTouch(Handle|Batch)$'
+}
+
+about_parallel='what do two processors do that one does not|/gomaxprocs'
+set_parallel() {
+  ours $million "$benchtime" '^BenchmarkTouch(Handle)?Parallel$' -test.cpu 1,2
+}
+
+about_create='what do creating and removing a session cost|/impl'
+set_create() {
+  peers $million "$benchtime" '^Benchmark(Create|Remove)$'
+  ours $million "$benchtime" '^BenchmarkCreateNew$'
+}
+
+about_mixed='what does an operation cost when 95 of 100 are touches and the rest create and remove|/impl'
+set_mixed() {
+  peers $million "$benchtime" '^BenchmarkMixed$'
+}
+
+about_memory='what does a session take beside its ID, also at the worst moment of growth|/impl'
+set_memory() {
+  peers $million 1x '^BenchmarkMemory$'
+  [ "$with_large" = 0 ] || ours 10000000 1x '^BenchmarkMemory$/impl=curfew'
+}
+
+about_gc='what do sessions cost the collector|/impl'
+set_gc() {
+  peers $million 20x '^BenchmarkGC$'
+  [ "$with_large" = 0 ] || ours 10000000 20x '^BenchmarkGC$/impl=curfew'
+}
+
+about_storm='how long do a million sessions that fall due together take, and whom do they hold up|/load'
+set_storm() {
+  ours $million 1x '^BenchmarkStorm$'
+}
+
+about_lateness='how long after its last touch and its idle timeout does a session end, and is any early|/impl'
+set_lateness() {
+  peers 100000 1x '^BenchmarkLateness$'
+}
+
+about_idle='what do sessions cost that nobody uses|/n'
+set_idle() {
+  CURFEW_BENCH_SECONDS=10 ours "$million$([ "$with_large" = 0 ] || echo $large)" 1x '^BenchmarkIdle$'
+}
+
+about_growth='how does a touch grow with the number of sessions|/n'
+set_growth() {
+  local sizes=1000,10000,100000,$million
+  [ "$with_large" = 0 ] || sizes+=$large
+  ours "$sizes" "$benchtime" '^BenchmarkTouchHandle$/impl=curfew/mode=random'
+  ours "$sizes" "$benchtime" '^BenchmarkTouchBatch$'
+  ours "$sizes" "$benchtime" '^BenchmarkTouch$/impl=(hash|curfew)'
+}
+
+about_quick='how do the engine and its peers compare, roughly|/impl'
+set_quick() {
+  peers $million "$benchtime" '^Benchmark(Touch|Create)$'
+  ours $million "$benchtime" '^BenchmarkTouch(Handle|Batch)$'
+  # What follows takes long and varies little, so it runs once.
+  [ "$round" = 1 ] || return 0
+  peers $million 1x '^BenchmarkMemory$'
+  peers $million 20x '^BenchmarkGC$'
+  peers 100000 1x '^BenchmarkLateness$'
+  ours $million 1x '^BenchmarkStorm$/impl=curfew/n=/load=none'
+}
+
+# soak is a test and no benchmark: it checks 10^9 ends, and as many on a table with a clock.
+about_soak='does any session end early in 10^9|'
+set_soak() {
+  CURFEW_BENCH_SOAK=${SOAK:-1e9} "$bin/bench.test" -test.run '^TestSoak' -test.v -test.timeout 4h
+}
+
+about_custom='how do the engine and its peers compare|/impl'
+set_custom() {
+  ours 1000,10000,100000,$million "$benchtime" "$BENCH"
+  peers 1000,10000,100000,$million "$benchtime" "$BENCH"
+}
 
 # machine names what the figures depend on, and not the host.
 machine() {
@@ -41,36 +142,83 @@ machine() {
     "$(uname -s) $(uname -r | cut -d- -f1), $(go env GOVERSION)"
 }
 
-# in_module runs the benchmarks of one module's packages, if it has any.
-in_module() {
-  local dir=$1 packages=$2
-  if [ -z "$(cd "$dir" && go list "$packages" 2>/dev/null)" ]; then
-    echo "bench: nothing to run in $dir" >&2
-    return 0
-  fi
-  (cd "$dir" && "${command[@]}" "$packages")
-}
-
-mkdir -p bench/results/tmp
-raw=bench/results/tmp/$what.txt
-{
+# head writes the lines that every result begins with.
+head_lines() {
+  local name=$1 question=$2 rounds=$3
   echo "commit: $(git describe --always --dirty --abbrev=12 --exclude '*')"
   echo "machine: $(machine)"
-  echo "question: $question"
-  echo "command: ${command[*]}, on ./bench/... and in bench/peers"
-  in_module . ./bench/...
-  [ ! -f bench/peers/go.mod ] || in_module bench/peers ./...
-} | tee "$raw"
+  echo "question: ${QUESTION:-$question}"
+  printf 'command: COUNT=%q BENCHTIME=%q LARGE=%q' "$rounds" "$benchtime" "$with_large"
+  [ -z "${SIZES:-}" ] || printf ' SIZES=%q' "$SIZES"
+  [ -z "${BENCH:-}" ] || printf ' BENCH=%q' "$BENCH"
+  echo " bench/run.sh $name"
+}
 
-if ! grep -q '^Benchmark' "$raw"; then
-  echo "bench: no benchmark matches $bench" >&2
-  exit 1
-fi
+# run_set runs a set and prints its tables.
+run_set() {
+  local name=$1 rounds=$2 about question col raw result
+  about=about_$name
+  question=${!about%|*}
+  col=${COL:-${!about##*|}}
+  [ "$name" != soak ] || rounds=1
+  mkdir -p bench/results/tmp
+  raw=bench/results/tmp/$name.txt
+  {
+    head_lines "$name" "$question" "$rounds"
+    for ((round = 1; round <= rounds; round++)); do
+      echo "# sample $round of $rounds"
+      "set_$name"
+    done
+  } | tee "$raw"
+  if [ "$name" != soak ] && ! grep -q '^Benchmark' "$raw"; then
+    echo "bench: nothing was measured" >&2
+    exit 1
+  fi
+  if [ "${KEEP:-1}" != 0 ]; then
+    result=bench/results/$(date +%F)-$name.txt
+    mv "$raw" "$result"
+    raw=$result
+    echo "bench: raw samples kept in $result"
+  fi
+  [ -z "$col" ] || "${benchstat[@]}" -col "$col" "$raw"
+}
 
-if [ "$keep" != 0 ]; then
-  result=bench/results/$(date +%F)-$what.txt
-  mv "$raw" "$result"
-  raw=$result
-  echo "bench: raw samples kept in $result"
+what=${WHAT:-quick}
+[ $# = 0 ] || what=$*
+[ -z "${BENCH:-}" ] || what=custom
+case $what in
+  help | -h | --help)
+    sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
+    for name in "${sets[@]}" quick; do
+      about=about_$name
+      printf '  %-9s %s\n' "$name" "${!about%|*}"
+    done
+    exit 0
+    ;;
+  quick) count=${COUNT:-5} with_large=${LARGE:-0} ;;
+  full) what=${sets[*]} count=${COUNT:-10} with_large=${LARGE:-1} ;;
+  *) count=${COUNT:-10} with_large=${LARGE:-0} ;;
+esac
+benchtime=${BENCHTIME:-200ms}
+
+# The Makefile pins benchstat; a run without make takes the pin from there.
+if [ -z "${BENCHSTAT:-}" ]; then
+  BENCHSTAT="go $(sed -n 's/^export BENCHSTAT := $(GO) //p' Makefile)"
 fi
-"${benchstat[@]}" -col "$col" "$raw"
+read -r -a benchstat <<<"$BENCHSTAT"
+
+for name in $what; do
+  if ! declare -F "set_$name" >/dev/null; then
+    echo "bench: no set is called $name; bench/run.sh help lists them" >&2
+    exit 2
+  fi
+done
+
+bin=$PWD/build/bench
+mkdir -p "$bin"
+go test -c -o "$bin/bench.test" ./bench
+(cd bench/peers && go test -c -o "$bin/peers.test" .)
+
+for name in $what; do
+  run_set "$name" "$count"
+done

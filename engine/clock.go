@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// allowance is how late a tick may be published, in nanoseconds, before that leaves a record:
-	// a touch counts as the end of its tick plus this. It is less than the 5 ms that G2 allows
-	// beside two ticks, of which a touch's place in its tick takes one and rounding the other.
-	allowance = int64(4 * time.Millisecond)
+	// maxAllowance bounds how late a tick may be published, in nanoseconds, before that leaves a
+	// record. It is less than the 5 ms that G2 allows beside two ticks, of which a touch's place
+	// in its tick takes one and rounding may take the other.
+	maxAllowance = int64(4 * time.Millisecond)
 
 	// quietTicks is how many ticks without a stamp the publisher goes on before it sleeps.
 	quietTicks = 8
@@ -38,7 +38,12 @@ type clock struct {
 	epoch  time.Time // Time zero; all other times are nanoseconds since it.
 	tick   int64     // Nanoseconds.
 	manual bool
-	wake   chan struct{} // Wakes the publisher; holds one.
+
+	// allowance is how late a tick may be published without a record: a touch counts as the end
+	// of its tick plus this.
+	allowance int64
+
+	wake chan struct{} // Wakes the publisher; holds one.
 
 	store *table.Store
 
@@ -62,6 +67,7 @@ func (c *clock) init(store *table.Store, tick time.Duration, manual bool) {
 	c.store = store
 	c.epoch = time.Now()
 	c.tick = int64(tick)
+	c.allowance = min(c.tick, maxAllowance)
 	c.manual = manual
 	c.wake = make(chan struct{}, 1)
 	if manual {
@@ -115,7 +121,7 @@ func (c *clock) ends(s uint64) int64 {
 	if c.manual {
 		return int64(s/2+s%2) * c.tick
 	}
-	return int64(s+1)*c.tick + allowance
+	return int64(s+1)*c.tick + c.allowance
 }
 
 // at is a time in nanoseconds since the epoch as a time.

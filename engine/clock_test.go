@@ -28,6 +28,7 @@ type toucher struct {
 }
 
 func newClockRig(t *testing.T, seed uint64) *clockRig {
+	t.Helper()
 	g := &clockRig{T: t, r: rand.New(rand.NewPCG(seed, 5))}
 	g.c.init(table.New(1), time.Millisecond, false)
 	return g
@@ -128,7 +129,7 @@ func TestClock_CountsTouchesCloseBy(t *testing.T) {
 			}
 			time.Sleep(time.Duration(r.IntN(int(20 * time.Millisecond))))
 			v := c.view()
-			if got := c.touched(&v, s) - at; got > c.tick+allowance {
+			if got := c.touched(&v, s) - at; got > c.tick+c.allowance {
 				t.Fatalf("a touch counts %v late", time.Duration(got))
 			}
 		}

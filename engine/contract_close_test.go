@@ -154,10 +154,14 @@ func TestContract_CloseFromCallbacks(t *testing.T) {
 		closed++
 	}
 	for name, o := range map[string]engine.Options[int]{
-		"OnExpire": {IdleTimeout: time.Second,
-			OnExpire: func([]engine.Expired[int]) { closeTwice() }},
-		"OnGrace": {IdleTimeout: time.Second, Grace: time.Second,
-			OnGrace: func([]engine.Session[int]) { closeTwice() }},
+		"OnExpire": {
+			IdleTimeout: time.Second,
+			OnExpire:    func([]engine.Expired[int]) { closeTwice() },
+		},
+		"OnGrace": {
+			IdleTimeout: time.Second, Grace: time.Second,
+			OnGrace: func([]engine.Session[int]) { closeTwice() },
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inWorlds(t, o, func(in *world) {

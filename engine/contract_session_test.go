@@ -26,10 +26,12 @@ func TestContract_Sessions(t *testing.T) {
 		{"bad IDs", secondIdle, testBadID},
 		{"a full table", engine.Options[int]{MaxSessions: 3, IdleTimeout: time.Second}, testFull},
 		{"sessions in grace count", engine.Options[int]{
-			MaxSessions: 1, IdleTimeout: time.Second, Grace: time.Second}, testFullOfGrace},
+			MaxSessions: 1, IdleTimeout: time.Second, Grace: time.Second,
+		}, testFullOfGrace},
 		{"All while sessions come and go", secondIdle, testAllChanging},
 		{"Stats add up", engine.Options[int]{
-			IdleTimeout: time.Second, MaxLifetime: 3 * time.Second, MaxSessions: 30}, testStats},
+			IdleTimeout: time.Second, MaxLifetime: 3 * time.Second, MaxSessions: 30,
+		}, testStats},
 	})
 }
 

@@ -13,7 +13,8 @@ const summaryLine = "sessions expired"
 func TestContract_SummaryLine(t *testing.T) {
 	var book logbook
 	o := engine.Options[int]{
-		IdleTimeout: time.Second, MaxLifetime: 4 * time.Second, Logger: slog.New(&book)}
+		IdleTimeout: time.Second, MaxLifetime: 4 * time.Second, Logger: slog.New(&book),
+	}
 	inWorlds(t, o, func(w *world) {
 		book.mu.records = nil
 		for i := range 100 { // Of which each tenth is kept until its lifetime ends.
@@ -27,9 +28,10 @@ func TestContract_SummaryLine(t *testing.T) {
 		}
 		w.sleep(time.Minute)
 		st := w.tab.Stats()
-		checkSummary(w, book.lines(summaryLine, true), map[string]int64{
-			"expired": 100, "idle": int64(st.Idle), "lifetime": int64(st.Lifetime)})
-		if others := book.lines(summaryLine, false); len(others) != 0 {
+		checkSummary(w, book.lines(true), map[string]int64{
+			"expired": 100, "idle": int64(st.Idle), "lifetime": int64(st.Lifetime),
+		})
+		if others := book.lines(false); len(others) != 0 {
 			w.Errorf("logged %q", others[0].Message)
 		}
 	})
@@ -90,7 +92,7 @@ func TestContract_NoSummaryOfNothing(t *testing.T) {
 			w.sleep(500 * time.Millisecond)
 			s.Touch()
 		}
-		if n := len(book.lines(summaryLine, true)); n != 0 {
+		if n := len(book.lines(true)); n != 0 {
 			w.Errorf("%d lines, want none", n)
 		}
 	})

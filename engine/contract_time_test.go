@@ -15,10 +15,12 @@ var graceful = engine.Options[int]{IdleTimeout: time.Second, Grace: 2 * time.Sec
 func TestContract_Time(t *testing.T) {
 	day := engine.Options[int]{Tick: time.Minute}
 	endless := engine.Options[int]{
-		Tick: time.Minute, IdleTimeout: longest, MaxLifetime: longest, Grace: longest}
+		Tick: time.Minute, IdleTimeout: longest, MaxLifetime: longest, Grace: longest,
+	}
 	mortal := engine.Options[int]{IdleTimeout: time.Second, MaxLifetime: 3 * time.Second}
 	brief := engine.Options[int]{
-		IdleTimeout: time.Second, Grace: 5 * time.Second, MaxLifetime: 3 * time.Second}
+		IdleTimeout: time.Second, Grace: 5 * time.Second, MaxLifetime: 3 * time.Second,
+	}
 	runContracts(t, []contract{
 		{"the default is an hour", engine.Options[int]{}, testDefaultIdle},
 		{"idle timeouts of all kinds", day, testManyIdle},

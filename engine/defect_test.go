@@ -55,9 +55,11 @@ func TestDefect_LongTimersFireEarly(t *testing.T) {
 func TestDefect_StopFalseAndStillFires(t *testing.T) {
 	for range 200 {
 		var fired atomic.Int32
-		tab, err := engine.New(engine.Options[int]{Manual: true, IdleTimeout: time.Second,
+		tab, err := engine.New(engine.Options[int]{
+			Manual: true, IdleTimeout: time.Second,
 			Logger:   quiet,
-			OnExpire: func(b []engine.Expired[int]) { fired.Add(int32(len(b))) }})
+			OnExpire: func(b []engine.Expired[int]) { fired.Add(int32(len(b))) },
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -333,8 +335,8 @@ func TestDefect_SkippedBuckets(t *testing.T) {
 		s := mustCreate(t, tab, i)
 		s.SetIdleTimeout(time.Duration(i*i%90_000+1) * time.Millisecond)
 	}
-	for _, d := range []time.Duration{63, 1, 64, 4095, 1, 4096, 65, 10_000, 1, 71_616} {
-		tab.Advance(d * time.Millisecond)
+	for _, ms := range []int{63, 1, 64, 4095, 1, 4096, 65, 10_000, 1, 71_616} {
+		tab.Advance(time.Duration(ms) * time.Millisecond)
 	}
 	if len(*ended) != 5000 || tab.Len() != 0 {
 		t.Errorf("OnExpire got %d sessions, Len = %d, want 5000, 0", len(*ended), tab.Len())

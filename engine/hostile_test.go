@@ -123,7 +123,8 @@ func randomLike(ids []string) (random []string) {
 func fill(t testing.TB, ids []string) *engine.Table[int] {
 	t.Helper()
 	tab, err := engine.New(engine.Options[int]{
-		Manual: true, Logger: quiet, Shards: 4, IdleTimeout: time.Minute})
+		Manual: true, Logger: quiet, Shards: 4, IdleTimeout: time.Minute,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -30,17 +30,20 @@ func TestLateness_IsBounded(t *testing.T) {
 }
 
 func checkLateness(t *testing.T, tick, idle time.Duration) {
+	t.Helper()
 	var mu sync.Mutex
 	due := map[engine.Ref]time.Time{}
 	var late []time.Duration
-	tab, err := engine.New(engine.Options[int]{Tick: tick, IdleTimeout: idle, Logger: quiet,
+	tab, err := engine.New(engine.Options[int]{
+		Tick: tick, IdleTimeout: idle, Logger: quiet,
 		OnExpire: func(b []engine.Expired[int]) {
 			mu.Lock()
 			defer mu.Unlock()
 			for _, e := range b {
 				late = append(late, time.Since(due[e.Ref]))
 			}
-		}})
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,8 @@ func TestLateStamps_Extra(t *testing.T) {
 	l.add(20, 478)
 	l.add(600, -500)
 	for s, want := range map[uint64]int64{
-		0: 0, 5: 0, 9: 0, 10: 1, 11: 0, 19: 0, 20: 478, 21: 0, 600: 0} {
+		0: 0, 5: 0, 9: 0, 10: 1, 11: 0, 19: 0, 20: 478, 21: 0, 600: 0,
+	} {
 		if got := l.extra(s); got != want {
 			t.Errorf("extra(%d) = %d, want %d", s, got, want)
 		}

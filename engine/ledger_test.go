@@ -39,6 +39,7 @@ type account struct {
 }
 
 func newLedger(t *testing.T, o engine.Options[*account]) *ledger {
+	t.Helper()
 	l := &ledger{T: t}
 	o.Logger, o.OnExpire = quiet, l.onExpire
 	o.OnGrace = func(b []engine.Session[*account]) {
@@ -229,8 +230,10 @@ func (l *ledger) settle() {
 
 var ledgerOptions = map[string]engine.Options[*account]{
 	"idle": {IdleTimeout: 8 * time.Millisecond, Tick: time.Millisecond},
-	"all": {IdleTimeout: 6 * time.Millisecond, Grace: 4 * time.Millisecond,
-		MaxLifetime: 40 * time.Millisecond, Tick: time.Millisecond},
+	"all": {
+		IdleTimeout: 6 * time.Millisecond, Grace: 4 * time.Millisecond,
+		MaxLifetime: 40 * time.Millisecond, Tick: time.Millisecond,
+	},
 }
 
 func TestLedger_RealTime(t *testing.T) {

@@ -114,7 +114,8 @@ func (h *history) onExpire(b []engine.Expired[int]) {
 		h.mu.Lock()
 		h.mu.operations = append(h.mu.operations, porcupine.Operation{
 			Input: input{callExpire, e.ID(), e.Ref}, Output: output{},
-			Call: max(h.advancing.Load(), h.mu.made[e.Ref]), Return: ended})
+			Call: max(h.advancing.Load(), h.mu.made[e.Ref]), Return: ended,
+		})
 		h.mu.Unlock()
 	}
 }
@@ -122,7 +123,8 @@ func (h *history) onExpire(b []engine.Expired[int]) {
 // client makes calls about a few IDs.
 func (h *history) client(tab *engine.Table[int], calls int) {
 	ids := [...]string{
-		"a", "32 bytes, as most IDs are, o yes", "an ID of more than 32 bytes, kept elsewhere"}
+		"a", "32 bytes, as most IDs are, o yes", "an ID of more than 32 bytes, kept elsewhere",
+	}
 	var last [len(ids)]engine.Session[int]
 	for range calls {
 		n := rand.IntN(len(ids))
@@ -213,7 +215,8 @@ func TestLinearizable_Manual(t *testing.T) {
 	ends := 0
 	for range 60 {
 		h, tab := newHistory(t, engine.Options[int]{
-			Manual: true, IdleTimeout: 20 * time.Millisecond, Shards: 1})
+			Manual: true, IdleTimeout: 20 * time.Millisecond, Shards: 1,
+		})
 		var clients, clock sync.WaitGroup
 		for range 4 {
 			clients.Go(func() { h.client(tab, 250) })
@@ -245,7 +248,8 @@ func TestLinearizable_RealTime(t *testing.T) {
 			ends := 0
 			for range 12 {
 				h, tab := newHistory(t, engine.Options[int]{
-					IdleTimeout: 1, Tick: time.Millisecond, Wheel: kind})
+					IdleTimeout: 1, Tick: time.Millisecond, Wheel: kind,
+				})
 				var clients sync.WaitGroup
 				for range 4 {
 					clients.Go(func() {

@@ -26,12 +26,12 @@ func (l *logbook) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// lines are the records with a message, or all but those.
-func (l *logbook) lines(message string, with bool) []slog.Record {
+// lines are the summary lines, or all other records.
+func (l *logbook) lines(summaries bool) []slog.Record {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.DeleteFunc(slices.Clone(l.mu.records), func(r slog.Record) bool {
-		return (r.Message == message) != with
+		return (r.Message == summaryLine) != summaries
 	})
 }
 

@@ -189,8 +189,10 @@ func (m *machine) checkStats(grace int) {
 	}
 	type numbers [11]uint64
 	of := func(s engine.Stats) numbers {
-		return numbers{uint64(s.Live), uint64(s.Grace), s.Created, s.Ended, s.Idle, s.Lifetime,
-			s.Removed, s.Renewed, s.Revived, s.Rejected, s.CallbackPanics}
+		return numbers{
+			uint64(s.Live), uint64(s.Grace), s.Created, s.Ended, s.Idle, s.Lifetime,
+			s.Removed, s.Renewed, s.Revived, s.Rejected, s.CallbackPanics,
+		}
 	}
 	if of(got) != of(want) || got.Bytes <= 0 {
 		m.t.Fatalf("Stats = %+v, want %+v", of(got), of(want))

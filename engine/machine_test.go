@@ -50,7 +50,8 @@ const modelTick = 10 * time.Millisecond
 // newMachine makes a machine. What is zero in the options is as in New.
 func newMachine(t tester, o engine.Options[int]) *machine {
 	m := &machine{
-		t: t, live: map[string]*modelSession{}, refs: map[engine.Ref]*modelSession{}}
+		t: t, live: map[string]*modelSession{}, refs: map[engine.Ref]*modelSession{},
+	}
 	o.Manual, o.Logger, o.OnExpire, o.OnGrace = true, quiet, m.onExpire, m.onGrace
 	tab, err := engine.New(o)
 	if err != nil {
@@ -99,8 +100,10 @@ func (m *machine) mustBy(s *modelSession, due time.Duration) time.Duration {
 }
 
 func (m *machine) add(s engine.Session[int], id string, v int) {
-	ms := &modelSession{id: id, handle: s, value: v, created: m.now, touched: m.now,
-		idle: m.o.IdleTimeout, since: m.now}
+	ms := &modelSession{
+		id: id, handle: s, value: v, created: m.now, touched: m.now,
+		idle: m.o.IdleTimeout, since: m.now,
+	}
 	if m.refs[s.Ref()] != nil || s.Ref() == 0 || m.tab.At(s.Ref()) != s {
 		m.t.Fatalf("new session has Ref %#x, which is taken or 0", s.Ref())
 	}
@@ -315,8 +318,10 @@ func machineID(n int) string {
 
 // machineDuration is a duration of one of many sizes.
 func machineDuration(n, tick int64) time.Duration {
-	sizes := [...]int64{0, 1, tick / 2, tick - 1, tick, tick + 1, 2 * tick, 3*tick - 1, 10 * tick,
+	sizes := [...]int64{
+		0, 1, tick / 2, tick - 1, tick, tick + 1, 2 * tick, 3*tick - 1, 10 * tick,
 		63 * tick, 64 * tick, 65*tick + 7, 100 * tick, 1000 * tick, 4095 * tick, 4096*tick + 1,
-		300_000 * tick, math.MaxInt64 - 1, math.MaxInt64}
+		300_000 * tick, math.MaxInt64 - 1, math.MaxInt64,
+	}
 	return time.Duration(sizes[n%int64(len(sizes))])
 }

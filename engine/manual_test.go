@@ -173,7 +173,8 @@ func TestAdvance_OverGraceSkipsOnGrace(t *testing.T) {
 // A jump over idle timeout, grace and lifetime ends a session for what came first.
 func TestAdvance_ReasonIsWhatCameFirst(t *testing.T) {
 	tab, ended := newManual(t, engine.Options[int]{
-		IdleTimeout: time.Minute, Grace: time.Minute, MaxLifetime: time.Hour})
+		IdleTimeout: time.Minute, Grace: time.Minute, MaxLifetime: time.Hour,
+	})
 	idle, old := mustCreate(t, tab, 1), mustCreate(t, tab, 2)
 	old.SetIdleTimeout(59*time.Minute + time.Second)
 	if n := tab.Advance(24 * time.Hour); n != 2 {
@@ -196,7 +197,8 @@ func TestAdvance_ReasonIsWhatCameFirst(t *testing.T) {
 func TestAdvance_CountsWhatTimeEnded(t *testing.T) {
 	calls := 0
 	tab, _ := newManual(t, engine.Options[int]{
-		OnExpire: func([]engine.Expired[int]) { calls++ }, IdleTimeout: time.Second})
+		OnExpire: func([]engine.Expired[int]) { calls++ }, IdleTimeout: time.Second,
+	})
 	for i := range 3000 {
 		mustCreate(t, tab, i)
 	}

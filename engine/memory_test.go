@@ -124,7 +124,7 @@ func gone[T any](t *testing.T, name string, p weak.Pointer[T]) {
 	t.Errorf("the value of a session is kept: %s", name)
 }
 
-type payload struct{ b [1000]byte }
+type payload [1000]byte
 
 // newPayload is in a function of its own, so that no pointer stays on a test's stack.
 //
@@ -132,6 +132,7 @@ type payload struct{ b [1000]byte }
 func newPayload(
 	t *testing.T, tab *engine.Table[*payload],
 ) (engine.Session[*payload], weak.Pointer[payload]) {
+	t.Helper()
 	p := &payload{}
 	s, err := tab.Create(p)
 	if err != nil {
@@ -196,7 +197,8 @@ func TestMemory_ValuesAreCollectableAfterGoexit(t *testing.T) {
 // Without OnExpire values are cleared all the same.
 func TestMemory_ValuesAreCollectableWithoutCallback(t *testing.T) {
 	tab, err := engine.New(engine.Options[*payload]{
-		Manual: true, Logger: quiet, IdleTimeout: time.Second})
+		Manual: true, Logger: quiet, IdleTimeout: time.Second,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,10 +219,8 @@ func TestMemory_ClosedTableKeepsNothing(t *testing.T) {
 		w := weak.Make(tab)
 		_ = tab.Close()
 		gone(t, "closed", p)
-		runtime.KeepAlive(s)
-		tab, s = nil, engine.Session[*payload]{}
+		runtime.KeepAlive(s) // The last use of the handle, and of the table that it holds.
 		gone(t, "the table", w)
-		_ = tab
 	}
 }
 

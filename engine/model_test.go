@@ -12,7 +12,8 @@ import (
 // drawOptions draws a table whose sessions end soon enough to be seen to.
 func drawOptions(t *rapid.T) engine.Options[int] {
 	tick := rapid.SampledFrom([]time.Duration{
-		time.Millisecond, 10 * time.Millisecond, 7654321, time.Minute}).Draw(t, "tick")
+		time.Millisecond, 10 * time.Millisecond, 7654321, time.Minute,
+	}).Draw(t, "tick")
 	duration := func(name string) time.Duration {
 		return machineDuration(rapid.Int64Range(0, 18).Draw(t, name), int64(tick))
 	}

@@ -30,10 +30,14 @@ func TestNew_NamesEveryBadField(t *testing.T) {
 		{options{Wheel: -1}, []string{"Wheel", "-1"}},
 		{options{Wheel: engine.WheelRussellLuo, Manual: true}, []string{"Manual", "RussellLuo"}},
 		{
-			options{IdleTimeout: -1, MaxLifetime: -2, Grace: -3, Tick: 4, MaxSessions: -5,
-				Shards: -6, Wheel: 7},
-			[]string{"IdleTimeout", "-1", "MaxLifetime", "-2", "Grace", "-3", "Tick", "4",
-				"MaxSessions", "-5", "Shards", "-6", "Wheel", "7"},
+			options{
+				IdleTimeout: -1, MaxLifetime: -2, Grace: -3, Tick: 4, MaxSessions: -5,
+				Shards: -6, Wheel: 7,
+			},
+			[]string{
+				"IdleTimeout", "-1", "MaxLifetime", "-2", "Grace", "-3", "Tick", "4",
+				"MaxSessions", "-5", "Shards", "-6", "Wheel", "7",
+			},
 		},
 	} {
 		tab, err := engine.New(c.options)
@@ -74,10 +78,14 @@ func TestNew_AcceptsTheEndsOfRanges(t *testing.T) {
 	type options = engine.Options[int]
 	for _, o := range []options{
 		{},
-		{IdleTimeout: 1, MaxLifetime: 1, Grace: 1, Tick: time.Millisecond,
-			MaxSessions: 1, Shards: 1},
-		{IdleTimeout: longest, MaxLifetime: longest, Grace: longest, Tick: time.Minute,
-			MaxSessions: math.MaxInt, Shards: 4096},
+		{
+			IdleTimeout: 1, MaxLifetime: 1, Grace: 1, Tick: time.Millisecond,
+			MaxSessions: 1, Shards: 1,
+		},
+		{
+			IdleTimeout: longest, MaxLifetime: longest, Grace: longest, Tick: time.Minute,
+			MaxSessions: math.MaxInt, Shards: 4096,
+		},
 		{Shards: 3},
 		{Manual: true},
 	} {

@@ -47,8 +47,10 @@ func TestStall_PausedProcess(t *testing.T) {
 		for _, step := range []struct {
 			signal syscall.Signal
 			d      time.Duration
-		}{{syscall.SIGSTOP, time.Duration(20+60*i) * time.Millisecond},
-			{syscall.SIGCONT, 70 * time.Millisecond}} {
+		}{
+			{syscall.SIGSTOP, time.Duration(20+60*i) * time.Millisecond},
+			{syscall.SIGCONT, 70 * time.Millisecond},
+		} {
 			if err := c.Process.Signal(step.signal); err != nil {
 				t.Fatal(err)
 			}
@@ -67,6 +69,7 @@ func TestStall_PausedProcess(t *testing.T) {
 
 // pausedProcess creates and touches sessions until its input ends.
 func pausedProcess(t *testing.T) {
+	t.Helper()
 	s := newStall(t, Options[*stalled]{IdleTimeout: 60 * time.Millisecond, Tick: time.Millisecond})
 	defer s.tab.Close()
 	var over atomic.Bool

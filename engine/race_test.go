@@ -11,8 +11,10 @@ import (
 // sweeper decide anew: whoever was told true at the new time lives on (G1, G3).
 func TestTable_TouchAgainstExpiry(t *testing.T) {
 	const sessions, rounds = 2000, 100
-	tab, err := New(Options[int]{Manual: true, IdleTimeout: time.Second, Shards: 1,
-		Logger: slog.New(slog.DiscardHandler)})
+	tab, err := New(Options[int]{
+		Manual: true, IdleTimeout: time.Second, Shards: 1,
+		Logger: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

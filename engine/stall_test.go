@@ -179,7 +179,8 @@ func TestStall_CreatedWhileAdvanceMovesTime(t *testing.T) {
 // it is in grace again.
 func TestStall_OldReviveDoesNotGoBack(t *testing.T) {
 	tab, err := New(Options[int]{
-		Manual: true, IdleTimeout: time.Second, Grace: 5 * time.Second, Shards: 1})
+		Manual: true, IdleTimeout: time.Second, Grace: 5 * time.Second, Shards: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +193,7 @@ func TestStall_OldReviveDoesNotGoBack(t *testing.T) {
 	late.Go(func() { s.Touch() })
 	waitFor(t, "the toucher waits for the lock", func() bool {
 		buf := make([]byte, 1<<20)
-		for _, g := range bytes.Split(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
+		for g := range bytes.SplitSeq(buf[:runtime.Stack(buf, true)], []byte("\n\n")) {
 			if bytes.Contains(g, []byte(".revive(")) && bytes.Contains(g, []byte("Mutex).Lock")) {
 				return true
 			}
@@ -219,7 +220,8 @@ func TestStall_OneBusyProcessor(t *testing.T) {
 	for _, kind := range []WheelKind{WheelNative, WheelRussellLuo} {
 		t.Run(kind.String(), func(t *testing.T) {
 			s := newStall(t, Options[*stalled]{
-				IdleTimeout: 40 * time.Millisecond, Tick: time.Millisecond, Wheel: kind})
+				IdleTimeout: 40 * time.Millisecond, Tick: time.Millisecond, Wheel: kind,
+			})
 			defer s.tab.Close()
 			done := time.After(700 * time.Millisecond)
 			var over atomic.Bool

@@ -56,7 +56,8 @@ func TestWake_NothingIsOverslept(t *testing.T) {
 func TestWake_ClockFallsAsleep(t *testing.T) {
 	for _, kind := range wheels {
 		o := engine.Options[int]{
-			Tick: time.Millisecond, IdleTimeout: 20 * time.Millisecond, Wheel: kind}
+			Tick: time.Millisecond, IdleTimeout: 20 * time.Millisecond, Wheel: kind,
+		}
 		inWorld(t, o, func(w *world) {
 			r := rand.New(rand.NewPCG(8, 9))
 			for range 200 {

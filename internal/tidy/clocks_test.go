@@ -17,6 +17,8 @@ var clockFuncs = []string{
 var clockFiles = map[string]string{
 	"engine/clock.go":           "publishes the tick that all of the engine reads",
 	"internal/netloop/clock.go": "deadlines of connections",
+	"internal/gateway/clock.go": "uptime, and the pace of a drain",
+	"internal/server/clock.go":  "the pace of the summary",
 	"internal/baseline":         "peers that run on timers are what is measured",
 	"bench":                     "measures",
 	"bench/peers":               "measures",

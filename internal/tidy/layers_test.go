@@ -109,15 +109,23 @@ var layers = map[string]layer{
 		"github.com/cespare/xxhash/v2":      "the floor: the hash and nothing else",
 		"github.com/RussellLuo/timingwheel": whyPeer,
 	}},
+	"internal/benchtest": {
+		house: []string{"internal/baseline"},
+		why:   "the workloads know no implementation, so that none is favoured",
+	},
 	"bench": {
-		house: []string{"engine", "internal/table", "internal/wheel", "internal/baseline"},
+		house: []string{
+			"engine", "internal/table", "internal/wheel", "internal/baseline", "internal/benchtest",
+		},
 		external: map[string]string{
 			"github.com/cespare/xxhash/v2":      "the floor: the hash and nothing else",
 			"github.com/RussellLuo/timingwheel": whyPeer,
 		},
 	},
 	"bench/peers": {
-		house: []string{"engine", "internal/table", "internal/wheel", "internal/baseline"},
+		house: []string{
+			"engine", "internal/table", "internal/wheel", "internal/baseline", "internal/benchtest",
+		},
 		external: map[string]string{
 			"github.com/cespare/xxhash/v2":      "the floor: the hash and nothing else",
 			"github.com/RussellLuo/timingwheel": whyPeer,

@@ -1,0 +1,50 @@
+// Command curfewd holds WebSocket connections, gives each a session, and ends sessions on time.
+//
+//	curfewd [flags]
+//	curfewd config check|explain [flags]
+//	curfewd version
+//
+// `curfewd --help` lists the flags. It exits with 0 after a drain, 2 when the configuration is
+// bad, 1 when anything else went wrong or a second signal cut a drain short.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/curfew-go/curfew/internal/server"
+)
+
+// version is stamped by the Makefile.
+var version = ""
+
+func main() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	err := server.Run(context.Background(), server.Process{
+		Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
+		Signals: signals, Version: buildVersion(),
+	})
+	if err != nil {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			fmt.Fprintln(os.Stderr, "curfewd: "+line)
+		}
+	}
+	os.Exit(server.ExitCode(err))
+}
+
+// buildVersion is the stamped version, or that of the module when it was installed by its path.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

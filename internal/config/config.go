@@ -1,0 +1,181 @@
+// Package config finds out what the daemon is to run with.
+//
+// Values come from four places, the first that has one wins:
+//
+//	flags  >  environment  >  --config FILE (YAML)  >  defaults
+//
+// [Load] reads all of them and either gives a whole [Config] or an [Error] that names every bad
+// value as it was given: the flag, the variable, or the file and its key. A value that another
+// place overrides is checked all the same, so that nothing bad lies in wait. [Loaded.Explain]
+// shows each value and where it came from; it never shows a secret.
+//
+// One table, in settings.go, holds each setting's name, default, range and help; flags, variables,
+// YAML keys and the help text are all derived from it.
+package config
+
+import (
+	"log/slog"
+	"strings"
+	"time"
+)
+
+// Config is what the daemon runs with. Every value in it has been checked.
+type Config struct {
+	// Listen is the address that clients dial, as host:port.
+	Listen string
+	// Paths are the request paths that are served, at least one.
+	Paths []string
+	// IdleTimeout ends a session this long after its last message.
+	IdleTimeout time.Duration
+	// Grace keeps a session recoverable this long after its idle timeout; 0 is none.
+	Grace time.Duration
+	// MaxLifetime ends a session this long after its creation; 0 is never.
+	MaxLifetime time.Duration
+	// MaxSessions is how many sessions may live at once; 0 is as many as memory holds.
+	MaxSessions int
+	// OnSessionLimit is what happens to a newcomer at MaxSessions: "reject".
+	OnSessionLimit string
+	// SummaryInterval is how often the count of ended sessions is logged.
+	SummaryInterval time.Duration
+	// Tick is the resolution of expiry.
+	Tick time.Duration
+	// Wheel is the timing wheel's implementation: "native" or "russellluo".
+	Wheel string
+	// Tokens are the shared secrets of which a client must show one; none: nobody is asked.
+	Tokens []string
+	// TokenFile is where Tokens were read from; "" when they came from elsewhere.
+	TokenFile string
+	// Origins are the Origin headers that are welcome beside the server's own.
+	Origins []string
+	// HelloTimeout bounds upgrade and hello together, from accept.
+	HelloTimeout time.Duration
+	// PingInterval is how long a connection may be silent before it is pinged; 0 is no pings.
+	PingInterval time.Duration
+	// PingTimeout is how long a pinged connection has to show life.
+	PingTimeout time.Duration
+	// MaxMessageBytes bounds one message of a client.
+	MaxMessageBytes int
+	// TouchOn says what keeps a session alive: "message", or "any" frame.
+	TouchOn string
+	// DrainWindow is the time over which a draining daemon spreads its closes; 0 is at once.
+	DrainWindow time.Duration
+	// LogLevel is the least level that is logged.
+	LogLevel slog.Level
+	// LogFormat is "text" or "json".
+	LogFormat string
+
+	token string // --token; Load moves it into Tokens
+}
+
+// Loaded is a Config together with what is worth telling about how it came to be.
+type Loaded struct {
+	Config
+
+	// Command is what the arguments ask for: "" (run), "version", "help", "config check" or
+	// "config explain".
+	Command string
+	// Warnings are one line each, about variables that are not read.
+	Warnings []string
+
+	origins map[string]string // setting's name to where its value came from
+}
+
+// Error says what is wrong with the configuration, all of it.
+type Error struct {
+	// Problems are one line each and begin with the name of what was given.
+	Problems []string
+}
+
+// Error returns all problems, one a line.
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+
+// given is one value as somebody wrote it.
+type given struct {
+	setting *setting
+	values  []string // more than one only where the setting is a list
+	origin  string   // how messages name it: --tick, CURFEW_TICK, or FILE: tick
+	problem string   // why it cannot be taken, where that is known before it is parsed
+}
+
+// Load reads flags and commands from args (without the program's name), variables from env
+// (KEY=value), the file that --config names, and the files that settings name. Its error is an
+// *[Error].
+func Load(args, env []string) (*Loaded, error) {
+	l := &Loaded{origins: make(map[string]string)}
+	var problems []string
+
+	flags, command, bad := parseArgs(args)
+	problems = append(problems, bad...)
+	l.Command = command
+	if command == "help" || command == "version" {
+		return l, nil
+	}
+	variables, warnings := parseEnv(env)
+	l.Warnings = warnings
+	var file []given
+	if path, origin := configFile(flags, variables); path != "" {
+		file, bad = parseFile(path, origin)
+		problems = append(problems, bad...)
+	}
+
+	// From the weakest to the strongest, so that the strongest stays.
+	for _, layer := range [][]given{defaults(), file, variables, flags} {
+		problems = append(problems, l.apply(layer)...)
+	}
+	problems = append(problems, l.finish()...)
+	if len(problems) > 0 {
+		return l, &Error{Problems: problems}
+	}
+	return l, nil
+}
+
+// apply parses each value of a layer into the Config and says what was wrong with which.
+func (l *Loaded) apply(layer []given) (problems []string) {
+	for _, g := range layer {
+		if g.problem == "" {
+			if err := g.setting.field.parse(&l.Config, g.values); err != nil {
+				g.problem = err.Error()
+			}
+		}
+		if g.problem != "" {
+			problems = append(problems, g.origin+": "+g.problem)
+			continue
+		}
+		l.origins[g.setting.name] = g.origin
+	}
+	return problems
+}
+
+// finish settles what needs more than one value.
+func (l *Loaded) finish() (problems []string) {
+	switch {
+	case l.token != "" && l.TokenFile != "":
+		return []string{l.origins["token"] + ": cannot stand beside " + l.origins["token-file"] +
+			": give one of them"}
+	case l.token != "":
+		l.Tokens = []string{l.token}
+	case l.TokenFile != "":
+		tokens, err := ReadTokens(l.TokenFile)
+		if err != nil {
+			return []string{l.origins["token-file"] + ": " + err.Error()}
+		}
+		l.Tokens = tokens
+	}
+	l.token = ""
+	return nil
+}
+
+// configFile is the file that flags or variables name, and who named it.
+func configFile(layers ...[]given) (path, origin string) {
+	for _, layer := range layers {
+		for _, g := range layer {
+			if g.setting.name == "config" && g.problem == "" && g.values[0] != "" {
+				path, origin = g.values[0], g.origin
+			}
+		}
+		if path != "" {
+			return path, origin
+		}
+	}
+	return "", ""
+}

@@ -1,0 +1,168 @@
+package config
+
+import "time"
+
+// setting is one thing that can be set: the flag --name, the variable CURFEW_NAME, the YAML key
+// name, and the names that the daemon which Curfew replaces had for it.
+type setting struct {
+	name     string
+	arg      string // stands for the value in the help text
+	def      string // as somebody would write it; unset where there is none
+	old      []oldName
+	list     bool // may be given more than once
+	secret   bool // never shown, never in a message
+	flagOnly bool // no YAML key
+	field    field
+	help     string
+}
+
+// oldName is a variable of the daemon that Curfew replaces.
+type oldName struct {
+	name    string
+	convert func(string) (string, error) // to how the flag would say it
+}
+
+// The oldest listen variables are two that make one value; parseEnv joins them.
+const (
+	oldHost = "EXAI_WS_HOST"
+	oldPort = "EXAI_WS_PORT"
+)
+
+// limits that do not come from the engine or the wire.
+const (
+	tickMin         = time.Millisecond
+	tickMax         = time.Minute
+	messageBytesMax = 1 << 30
+)
+
+// settings is every setting, in the order of the help text.
+var settings = []setting{
+	{
+		name: "listen", arg: "HOST:PORT", def: "127.0.0.1:8079",
+		field: address{func(c *Config) *string { return &c.Listen }},
+		help:  "address that clients dial",
+	}, {
+		name: "path", arg: "PATH", def: "/ws", list: true,
+		field: list{func(c *Config) *[]string { return &c.Paths }, checkPath},
+		help:  "request path that is served",
+	}, {
+		name: "idle-timeout", arg: "DURATION", def: "1h", old: seconds("SESSION_TIMEOUT_SECS"),
+		field: duration{at: func(c *Config) *time.Duration { return &c.IdleTimeout }},
+		help:  "ends a session this long after its last message",
+	}, {
+		name: "grace", arg: "DURATION", def: "0",
+		field: duration{at: func(c *Config) *time.Duration { return &c.Grace }, zero: true},
+		help:  "keeps a session recoverable this long after its idle timeout",
+	}, {
+		name: "max-lifetime", arg: "DURATION", def: "0",
+		field: duration{at: func(c *Config) *time.Duration { return &c.MaxLifetime }, zero: true},
+		help:  "ends a session this long after its creation, active or not; 0: never",
+	}, {
+		name: "max-sessions", arg: "N", def: "1000000", old: same("SESSION_MAX_CONCURRENT"),
+		field: integer{at: func(c *Config) *int { return &c.MaxSessions }, min: 0, max: 1<<31 - 1},
+		help:  "sessions that may live at once; 0: no limit but memory",
+	}, {
+		name: "on-session-limit", arg: "reject", def: "reject",
+		field: choice{func(c *Config) *string { return &c.OnSessionLimit }, []string{"reject"}},
+		help:  "what happens to a newcomer at --max-sessions",
+	}, {
+		name: "summary-interval", arg: "DURATION", def: "5m",
+		old:   seconds("SESSION_CLEANUP_INTERVAL"),
+		field: duration{at: func(c *Config) *time.Duration { return &c.SummaryInterval }},
+		help:  "how often the count of expired sessions is logged; expiry never waits for it",
+	}, {
+		name: "tick", arg: "DURATION", def: "10ms",
+		field: duration{
+			at:  func(c *Config) *time.Duration { return &c.Tick },
+			min: tickMin, max: tickMax,
+		},
+		help: "resolution of expiry",
+	}, {
+		name: "wheel", arg: "native|russellluo", def: "native",
+		field: choice{
+			func(c *Config) *string { return &c.Wheel },
+			[]string{"native", "russellluo"},
+		},
+		help: "implementation of the timing wheel",
+	}, {
+		name: "token", arg: "SECRET", old: same("EXAI_WS_TOKEN"), secret: true,
+		field: text{func(c *Config) *string { return &c.token }},
+		help:  "shared secret that clients must show; others can see flags: prefer --token-file",
+	}, {
+		name: "token-file", arg: "FILE",
+		field: text{func(c *Config) *string { return &c.TokenFile }},
+		help:  "file of shared secrets, one a line, any is good; read again on SIGHUP",
+	}, {
+		name: "origin", arg: "ORIGIN", list: true,
+		field: list{func(c *Config) *[]string { return &c.Origins }, checkOrigin},
+		help:  "Origin of browsers that is welcome beside the server's own; *: any",
+	}, {
+		name: "hello-timeout", arg: "DURATION", def: "15s", old: seconds("EXAI_WS_HELLO_TIMEOUT"),
+		field: duration{at: func(c *Config) *time.Duration { return &c.HelloTimeout }},
+		help:  "bounds upgrade and hello together, from accept",
+	}, {
+		name: "ping-interval", arg: "DURATION", def: "30s", old: seconds("EXAI_WS_PING_INTERVAL"),
+		field: duration{at: func(c *Config) *time.Duration { return &c.PingInterval }, zero: true},
+		help:  "how long a connection may be silent before it is pinged; 0: no pings",
+	}, {
+		name: "ping-timeout", arg: "DURATION", def: "10s", old: seconds("EXAI_WS_PING_TIMEOUT"),
+		field: duration{at: func(c *Config) *time.Duration { return &c.PingTimeout }},
+		help:  "how long a pinged connection has to show life",
+	}, {
+		name: "max-message-bytes", arg: "N", def: "65536", old: same("EXAI_WS_MAX_BYTES"),
+		field: integer{
+			at:  func(c *Config) *int { return &c.MaxMessageBytes },
+			min: 1, max: messageBytesMax,
+		},
+		help: "largest message of a client",
+	}, {
+		name: "touch-on", arg: "message|any", def: "message",
+		field: choice{func(c *Config) *string { return &c.TouchOn }, []string{"message", "any"}},
+		help:  "what keeps a session alive: messages, or pings and pongs too",
+	}, {
+		name: "drain-window", arg: "DURATION", def: "30s",
+		field: duration{at: func(c *Config) *time.Duration { return &c.DrainWindow }, zero: true},
+		help:  "time over which a stopping daemon spreads its closes; 0: at once",
+	}, {
+		name: "log-level", arg: "LEVEL", def: "info", old: []oldName{{"LOG_LEVEL", oldLevel}},
+		field: level{},
+		help:  "debug, info, warn or error",
+	}, {
+		name: "log-format", arg: "text|json", def: "text",
+		field: choice{func(c *Config) *string { return &c.LogFormat }, []string{"text", "json"}},
+		help:  "how a log line is written",
+	}, {
+		name: "config", arg: "FILE", flagOnly: true,
+		field: nothing{},
+		help:  "YAML file whose keys are the flags' names",
+	},
+}
+
+// pointless are variables of the daemon that Curfew replaces which mean nothing here. Names that
+// begin with oldPrefix and that no setting reads are treated the same.
+var pointless = []string{"MONITORING_PORT", "MAX_CONNECTIONS_PER_IP"}
+
+const (
+	prefix    = "CURFEW_"
+	oldPrefix = "EXAI_WS_"
+)
+
+func findSetting(name string) *setting {
+	for i := range settings {
+		if settings[i].name == name {
+			return &settings[i]
+		}
+	}
+	return nil
+}
+
+// defaults is the weakest layer.
+func defaults() []given {
+	var layer []given
+	for i := range settings {
+		if s := &settings[i]; s.def != "" {
+			layer = append(layer, given{setting: s, values: []string{s.def}, origin: "default"})
+		}
+	}
+	return layer
+}

@@ -1,0 +1,249 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/backend"
+	"github.com/curfew-go/curfew/internal/netloop"
+)
+
+// The subprotocols. A client that asks for none speaks ProtocolJSON.
+const (
+	ProtocolJSON = "curfew.v1"
+	ProtocolRaw  = "curfew.raw"
+)
+
+// Close codes of this package's own; those in hello.go belong to refused hellos.
+const (
+	codeDraining netloop.Code = 4100
+	codeIdle     netloop.Code = 4200
+	codeLifetime netloop.Code = 4201
+)
+
+// TouchOn says what keeps a session alive besides its messages.
+type TouchOn uint8
+
+const (
+	// TouchMessage is messages only.
+	TouchMessage TouchOn = iota
+	// TouchAny is WebSocket pings and pongs as well.
+	TouchAny
+)
+
+// Options are what a [Gateway] is made of.
+type Options struct {
+	// IdleTimeout, Grace, MaxLifetime, Tick, MaxSessions and Wheel are those of engine.Options.
+	IdleTimeout time.Duration
+	Grace       time.Duration
+	MaxLifetime time.Duration
+	Tick        time.Duration
+	MaxSessions int
+	Wheel       engine.WheelKind
+
+	// Net are the options of the network side; its Handler and Protocols are the Gateway's own.
+	Net netloop.Options
+	// Backend is the application; nil: backend.Echo.
+	Backend backend.Backend
+	// Tokens are what clients must show; nil: nobody is asked.
+	Tokens *Tokens
+	// TouchOn says what touches a session.
+	TouchOn TouchOn
+	// OnEnd is called once for each session that ended, from whatever goroutine ended it, with no
+	// lock held; nil: nobody is told.
+	OnEnd func(End)
+	// Logger gets one line an event; nil: slog.Default().
+	Logger *slog.Logger
+}
+
+func (o Options) withDefaults() Options {
+	if o.IdleTimeout == 0 {
+		o.IdleTimeout = engine.DefaultIdleTimeout
+	}
+	if o.Backend == nil {
+		o.Backend = backend.Echo{}
+	}
+	if o.Tokens == nil {
+		o.Tokens = new(Tokens)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return o
+}
+
+// Gateway serves clients, each with a session.
+type Gateway struct {
+	// Set by New, then only read.
+	o       Options
+	log     *slog.Logger
+	table   *engine.Table[link]
+	net     *netloop.Server
+	started time.Time
+
+	draining atomic.Bool // set once: no session begins any more
+}
+
+// New makes a gateway. Its error names every bad option.
+func New(o Options) (*Gateway, error) {
+	o = o.withDefaults()
+	g := &Gateway{o: o, log: o.Logger, started: now()}
+	o.Net.Handler = g
+	o.Net.Protocols = []string{ProtocolJSON, ProtocolRaw}
+	if o.Net.Logger == nil {
+		o.Net.Logger = o.Logger
+	}
+	var netErr error
+	g.net, netErr = netloop.New(o.Net)
+	table, err := engine.New(engine.Options[link]{
+		IdleTimeout: o.IdleTimeout, Grace: o.Grace, MaxLifetime: o.MaxLifetime,
+		Tick: o.Tick, MaxSessions: o.MaxSessions, Wheel: o.Wheel,
+		OnExpire: g.onExpire, OnGrace: g.onGrace,
+		Logger: slog.New(withoutSummary{o.Logger.Handler()}),
+	})
+	if err := errors.Join(netErr, err); err != nil {
+		if table != nil {
+			err = errors.Join(err, table.Close())
+		}
+		return nil, err
+	}
+	g.table = table
+	return g, nil
+}
+
+// Serve accepts connections from l until Drain or Close, then gives nil. It closes l.
+func (g *Gateway) Serve(l net.Listener) error { return g.net.Serve(l) }
+
+// ServeConn serves one connection, whatever it is made of, and returns when it is gone.
+func (g *Gateway) ServeConn(nc net.Conn) { g.net.ServeConn(nc) }
+
+// Stats are the numbers of the session table.
+func (g *Gateway) Stats() engine.Stats { return g.table.Stats() }
+
+// Open begins the session of a raw connection. That of the others begins with their hello.
+func (g *Gateway) Open(c netloop.Conn, r *netloop.Request) (string, *netloop.Refusal) {
+	if g.draining.Load() {
+		return "", unavailable("shutting down")
+	}
+	if c.Protocol() != ProtocolRaw {
+		return "", nil
+	}
+	if !g.o.Tokens.Allow(bearer(r.Authorization)) {
+		return "", &netloop.Refusal{
+			Status: http.StatusUnauthorized, Reason: "a bearer token is needed",
+			Header: "WWW-Authenticate: Bearer\r\n",
+		}
+	}
+	s, err := g.begin(c, 0)
+	if err != nil {
+		return "", unavailable("no session is free")
+	}
+	return "Curfew-Session: " + s.ID() + "\r\n", nil
+}
+
+// bearer is the token of an Authorization header, "" where it holds none.
+func bearer(header string) string {
+	scheme, token, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
+}
+
+func unavailable(reason string) *netloop.Refusal {
+	return &netloop.Refusal{
+		Status: http.StatusServiceUnavailable, Reason: reason,
+		Header: "Retry-After: " + strconv.Itoa(int(retryAfter.Seconds())) + "\r\n",
+	}
+}
+
+// Message takes what a client says.
+func (g *Gateway) Message(c netloop.Conn, kind netloop.Kind, payload []byte) {
+	switch {
+	case c.Protocol() == ProtocolRaw:
+		g.raw(c, kind, payload)
+	case kind == netloop.Binary:
+		g.end(c, ReasonPolicy)
+		c.Close(netloop.CodeUnsupported, "JSON in text frames is spoken here")
+	case c.Tag() == 0:
+		g.greet(c, payload)
+	default:
+		g.operate(c, payload)
+	}
+}
+
+// Control takes pings and pongs.
+func (g *Gateway) Control(c netloop.Conn, _ netloop.Kind) {
+	if g.o.TouchOn == TouchAny && c.Tag() != 0 {
+		g.session(c).Touch()
+	}
+}
+
+// Closed ends the session of a connection that ended, unless it has ended before.
+func (g *Gateway) Closed(c netloop.Conn, e netloop.End) {
+	if c.Tag() != 0 {
+		g.end(c, reasonFor(e.Cause))
+	}
+}
+
+func reasonFor(c netloop.Cause) Reason {
+	switch c {
+	case netloop.CauseLost, netloop.CauseSilent, netloop.CausePanic:
+		return ReasonLost
+	case netloop.CauseSlow:
+		return ReasonSlow
+	case netloop.CauseProtocol:
+		return ReasonPolicy
+	}
+	return ReasonClosed
+}
+
+// raw passes a message on as it is.
+func (g *Gateway) raw(c netloop.Conn, kind netloop.Kind, payload []byte) {
+	if !g.session(c).Touch() {
+		return // it is over, and its client is about to be told
+	}
+	answer, err := g.o.Backend.Message(context.Background(),
+		backend.Message{Text: kind == netloop.Text, Data: payload})
+	if err != nil {
+		g.log.Error("the application failed", "error", err)
+		g.end(c, ReasonClosed)
+		c.Close(netloop.CodeInternal, "the application failed")
+		return
+	}
+	kind = netloop.Binary
+	if answer.Text {
+		kind = netloop.Text
+	}
+	c.Send(kind, answer.Data)
+}
+
+// withoutSummary keeps the table's own summary of expired sessions, which it writes as often as
+// once a second, out of the log; the daemon writes one at its own pace.
+type withoutSummary struct{ slog.Handler }
+
+// Handle drops the summary.
+func (h withoutSummary) Handle(ctx context.Context, r slog.Record) error {
+	if r.Message == "sessions expired" {
+		return nil
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+// WithAttrs keeps the rule.
+func (h withoutSummary) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return withoutSummary{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup keeps the rule.
+func (h withoutSummary) WithGroup(name string) slog.Handler {
+	return withoutSummary{h.Handler.WithGroup(name)}
+}

@@ -1,0 +1,101 @@
+package netloop
+
+import (
+	"encoding/binary"
+
+	"github.com/gobwas/ws"
+)
+
+// pongsMax is how many pongs may wait; of further pings only the newest is answered.
+const pongsMax = 16
+
+// queue is what waits to be written to one connection, as the bytes of whole frames. Its owner
+// holds a lock around each call.
+type queue struct {
+	bytesMax int // above it put refuses; see there
+
+	pending []byte // frames in order
+	flight  int    // bytes taken and not yet done
+	pongs   int    // in pending
+	late    []byte // payload of the newest ping beyond pongsMax
+	hasLate bool
+	buf     [ws.MaxHeaderSize]byte
+}
+
+// Write lets gobwas/ws write a header to the end of the queue.
+func (q *queue) Write(p []byte) (int, error) {
+	q.pending = append(q.pending, p...)
+	return len(p), nil
+}
+
+// frame appends a whole frame, whatever waits already.
+func (q *queue) frame(op ws.OpCode, payload []byte) {
+	if q.pending == nil {
+		q.pending = getBuffer()
+	}
+	h := ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))}
+	// The queue takes all, and no length of a slice is malformed.
+	_ = ws.WriteHeaderBuffer(q, h, q.buf[:])
+	q.pending = append(q.pending, payload...)
+}
+
+// put appends a message, or gives false when too much waits. One of any size may wait while nothing
+// else does but what is being written: that may be through already, and only its writer knows.
+func (q *queue) put(op ws.OpCode, payload []byte) bool {
+	if len(q.pending) > 0 && len(q.pending)+q.flight+len(payload) > q.bytesMax {
+		return false
+	}
+	q.frame(op, payload)
+	return true
+}
+
+// pong answers a ping now, or remembers it when many answers wait already.
+func (q *queue) pong(payload []byte) {
+	if q.pongs < pongsMax {
+		q.pongs++
+		q.frame(ws.OpPong, payload)
+		return
+	}
+	q.late = append(q.late[:0], payload...)
+	q.hasLate = true
+}
+
+// closeFrame appends a close frame; without a code it is empty.
+func (q *queue) closeFrame(code Code, reason string) {
+	if code == 0 {
+		q.frame(ws.OpClose, nil)
+		return
+	}
+	const reasonBytesMax = ws.MaxControlFramePayloadSize - 2
+	body := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reason)), uint16(code))
+	q.frame(ws.OpClose, append(body, reason[:min(len(reason), reasonBytesMax)]...))
+}
+
+// drop forgets what was not taken yet.
+func (q *queue) drop() {
+	q.pending = q.pending[:0]
+	q.pongs, q.hasLate = 0, false
+}
+
+// take gives what is to be written next, nil when there is nothing. The taker gives it back with
+// done.
+func (q *queue) take() []byte {
+	if len(q.pending) == 0 && q.hasLate {
+		q.hasLate = false
+		q.frame(ws.OpPong, q.late)
+	}
+	if len(q.pending) == 0 {
+		putBuffer(q.pending)
+		q.pending, q.late = nil, nil
+		return nil
+	}
+	batch := q.pending
+	q.pending, q.pongs, q.flight = nil, 0, len(batch)
+	return batch
+}
+
+// done says that a batch is written.
+func (q *queue) done(batch []byte) {
+	q.flight = 0
+	putBuffer(batch)
+}

@@ -1,0 +1,233 @@
+// Package server is the daemon: it reads the configuration, joins the parts, runs them, and stops
+// them in order.
+//
+//	err := server.Run(ctx, server.Process{Args: os.Args[1:], ...})
+//	os.Exit(server.ExitCode(err))
+//
+// The first SIGTERM or SIGINT (or the end of ctx) drains: nobody is accepted any more, and the
+// clients are let go evenly over --drain-window. A second one ends at once. SIGHUP reads the token
+// file again.
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/config"
+	"github.com/curfew-go/curfew/internal/gateway"
+	"github.com/curfew-go/curfew/internal/netloop"
+)
+
+// writeBufferBytes bounds what waits for one client.
+const writeBufferBytes = 256 << 10
+
+// ErrInterrupted is returned by Run when a second signal cut the drain short.
+var ErrInterrupted = errors.New("interrupted before the drain was over")
+
+// Process is what a process is given from outside.
+type Process struct {
+	Args    []string // without the program's name
+	Env     []string // NAME=value
+	Stdout  io.Writer
+	Stderr  io.Writer // the log
+	Signals <-chan os.Signal
+	Version string
+}
+
+// Run does what the arguments ask for. Serving, it returns after a drain.
+func Run(ctx context.Context, p Process) error {
+	loaded, err := config.Load(p.Args, p.Env)
+	if err != nil {
+		return err
+	}
+	switch loaded.Command {
+	case "help":
+		return config.Usage(p.Stdout)
+	case "version":
+		_, err := fmt.Fprintf(p.Stdout, "curfewd %s %s %s/%s\n",
+			p.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return err
+	case "config check":
+		for _, w := range loaded.Warnings {
+			if _, err := fmt.Fprintf(p.Stdout, "warning: %s\n", w); err != nil {
+				return err
+			}
+		}
+		_, err := fmt.Fprintln(p.Stdout, "the configuration is good")
+		return err
+	case "config explain":
+		return loaded.Explain(p.Stdout)
+	}
+	d, err := newDaemon(loaded, p)
+	if err != nil {
+		return err
+	}
+	return d.run(ctx)
+}
+
+// ExitCode is what the process exits with after Run returned err.
+func ExitCode(err error) int {
+	var bad *config.Error
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &bad):
+		return 2
+	}
+	return 1
+}
+
+// daemon is a gateway with its listener and what it needs of the process.
+type daemon struct {
+	// Set by newDaemon, then only read.
+	config   config.Config
+	log      *slog.Logger
+	signals  <-chan os.Signal
+	tokens   *gateway.Tokens
+	gateway  *gateway.Gateway
+	listener net.Listener
+	summary  *summary
+}
+
+func newDaemon(loaded *config.Loaded, p Process) (*daemon, error) {
+	c := loaded.Config
+	d := &daemon{
+		config: c, log: newLogger(c, p.Stderr), signals: p.Signals, tokens: new(gateway.Tokens),
+	}
+	d.tokens.Set(c.Tokens)
+	for _, w := range loaded.Warnings {
+		d.log.Warn("configuration", "problem", w)
+	}
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, err
+	}
+	d.gateway, err = gateway.New(d.options(listener))
+	if err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	d.listener = listener
+	d.summary = &summary{log: d.log, stats: d.gateway.Stats}
+	d.log.Info("listening", "address", listener.Addr().String(), "paths", c.Paths,
+		"version", p.Version, "pid", os.Getpid())
+	return d, nil
+}
+
+// options are the gateway's, as the configuration says.
+func (d *daemon) options(l net.Listener) gateway.Options {
+	c := d.config
+	o := gateway.Options{
+		IdleTimeout: c.IdleTimeout, Grace: c.Grace, MaxLifetime: c.MaxLifetime,
+		Tick: c.Tick, MaxSessions: c.MaxSessions,
+		Net: netloop.Options{
+			Paths:            c.Paths,
+			Origin:           netloop.SameOrigin(c.Origins, netloop.IsLoopback(l.Addr())),
+			HelloTimeout:     c.HelloTimeout,
+			PingInterval:     c.PingInterval,
+			PingTimeout:      c.PingTimeout,
+			MaxMessageBytes:  c.MaxMessageBytes,
+			WriteBufferBytes: writeBufferBytes,
+		},
+		Tokens: d.tokens,
+		Logger: d.log,
+	}
+	if c.Wheel == "russellluo" {
+		o.Wheel = engine.WheelRussellLuo
+	}
+	if c.TouchOn == "any" {
+		o.TouchOn = gateway.TouchAny
+	}
+	return o
+}
+
+// run serves until it is told to stop, and stops.
+func (d *daemon) run(ctx context.Context) error {
+	served := make(chan error, 1)
+	go func() { served <- d.gateway.Serve(d.listener) }()
+	summing, stopSumming := context.WithCancel(context.Background())
+	summed := make(chan struct{})
+	go func() {
+		defer close(summed)
+		d.summary.run(summing, d.config.SummaryInterval)
+	}()
+
+	err := d.serve(ctx, served)
+	err = errors.Join(err, d.gateway.Close())
+	stopSumming()
+	<-summed
+	d.summary.write()
+	d.log.Info("stopped")
+	return err
+}
+
+// serve waits for the reason to stop and drains.
+func (d *daemon) serve(ctx context.Context, served <-chan error) error {
+	for {
+		select {
+		case err := <-served:
+			return err // the listener broke: Drain was not called yet
+		case <-ctx.Done():
+			return d.drain("context ended")
+		case s := <-d.signals:
+			if s == syscall.SIGHUP {
+				d.rereadTokens()
+				continue
+			}
+			return d.drain(s.String())
+		}
+	}
+}
+
+// drain lets the clients go, until a second signal comes.
+func (d *daemon) drain(why string) error {
+	d.log.Info("draining", "reason", why, "window", d.config.DrainWindow,
+		"live", d.gateway.Stats().Live)
+	ctx, interrupt := context.WithCancel(context.Background())
+	defer interrupt()
+	go func() {
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-d.signals:
+				if s != syscall.SIGHUP {
+					interrupt()
+				}
+			}
+		}
+	}()
+	if err := d.gateway.Drain(ctx, d.config.DrainWindow); err != nil {
+		return ErrInterrupted
+	}
+	return nil
+}
+
+func (d *daemon) rereadTokens() {
+	if d.config.TokenFile == "" {
+		d.log.Info("nothing to read again", "signal", "SIGHUP")
+		return
+	}
+	tokens, err := config.ReadTokens(d.config.TokenFile)
+	if err != nil {
+		d.log.Error("the old tokens stay", "error", err)
+		return
+	}
+	d.tokens.Set(tokens)
+	d.log.Info("tokens read again", "file", d.config.TokenFile, "tokens", len(tokens))
+}
+
+func newLogger(c config.Config, w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.LogLevel}
+	if c.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
