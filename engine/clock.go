@@ -30,6 +30,8 @@ const (
 // stamped s counts as the end of tick s plus an allowance, and a publisher that was held up for
 // longer leaves a record until when touches were stamped s. Those who judge sessions take a view,
 // which publishes first, so that no record is missing for any stamp that the view lets them judge.
+// The record covers all ticks up to the next that was published: new sessions are stamped with the
+// true time, and a touch that bears an older tick finds such a one stamped already.
 //
 // A manual clock stands still between calls of advance. It counts half ticks: an even stamp is the
 // beginning of a tick exactly, and an odd one somewhere within.
@@ -97,17 +99,6 @@ func (c *clock) stampAt(nanos int64) uint64 {
 	return min(s, table.MaxStamp)
 }
 
-// stampNow is what a new session is stamped with. While the clock is awake that is what touches
-// are: a later stamp would make touches that bear the published one look done (they would change
-// nothing), and no record tells how late those can be. The time is read before the stamp: who
-// wakes the clock afterwards publishes that time or a later one.
-func (c *clock) stampNow(now int64) uint64 {
-	if s := c.stamp.Load(); s != table.Asleep {
-		return s
-	}
-	return c.stampAt(now)
-}
-
 // begins is when the tick of a stamp begins, and ends the end of what it may stand for, without a
 // record, in nanoseconds.
 func (c *clock) begins(s uint64) int64 {
@@ -153,14 +144,16 @@ func (c *clock) publishLocked() {
 	old := c.mu.current
 	c.mu.current = s
 	c.stamp.Store(s)
-	c.retireLocked(old)
+	c.retireLocked(old, s-1)
 }
 
 // retireLocked notes until when touches may have been stamped with a tick that is published no
-// more. The time is taken now, since a toucher may have read the tick up to this moment.
-func (c *clock) retireLocked(old uint64) {
+// more, for that one and all up to last. The time is taken now, since a toucher may have read the
+// tick up to this moment.
+func (c *clock) retireLocked(old, last uint64) {
 	if !c.manual {
-		c.mu.late.add(old, c.now()-c.ends(old))
+		now := c.now()
+		c.mu.late.add(old, min(last, c.stampAt(now)), now-c.ends(old))
 	}
 }
 
@@ -262,7 +255,7 @@ func (c *clock) keepAwake() bool {
 	if c.mu.awake {
 		c.mu.awake = false
 		c.stamp.Store(table.Asleep)
-		c.retireLocked(c.mu.current)
+		c.retireLocked(c.mu.current, table.MaxStamp)
 	}
 	return false
 }

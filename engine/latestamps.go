@@ -18,16 +18,24 @@ type lateStamp struct {
 	nanos       int64
 }
 
-// add notes that touches were stamped s for so many nanoseconds longer than s allows, if that is
-// longer at all. When there are too many records two neighbours become one.
-func (l *lateStamps) add(s uint64, nanos int64) {
+// add notes that touches stamped first to last happened up to so many nanoseconds later than
+// their stamps allow, if that is later at all. When there are too many records two neighbours
+// become one.
+func (l *lateStamps) add(first, last uint64, nanos int64) {
 	if nanos <= 0 {
+		return
+	}
+	if n := len(*l); n > 0 && first <= (*l)[n-1].last {
+		// A clock that falls asleep and wakes within a tick retires that tick twice.
+		*l = slices.Clone(*l)
+		end := &(*l)[n-1]
+		end.last, end.nanos = max(end.last, last), max(end.nanos, nanos)
 		return
 	}
 	if len(*l) == maxLate {
 		*l = l.joined()
 	}
-	*l = append(*l, lateStamp{first: s, last: s, nanos: nanos})
+	*l = append(*l, lateStamp{first: first, last: last, nanos: nanos})
 }
 
 // joined is the records with those two made one that this costs least: touches that either covers,

@@ -8,10 +8,10 @@ import (
 
 func TestLateStamps_Extra(t *testing.T) {
 	var l lateStamps
-	l.add(5, 0) // No later than the stamp says by itself.
-	l.add(10, 1)
-	l.add(20, 478)
-	l.add(600, -500)
+	l.add(5, 5, 0) // No later than the stamp says by itself.
+	l.add(10, 10, 1)
+	l.add(20, 20, 478)
+	l.add(600, 600, -500)
 	for s, want := range map[uint64]int64{
 		0: 0, 5: 0, 9: 0, 10: 1, 11: 0, 19: 0, 20: 478, 21: 0, 600: 0,
 	} {
@@ -24,6 +24,23 @@ func TestLateStamps_Extra(t *testing.T) {
 	}
 }
 
+// Records cover ranges, and one that begins in the last one's range widens it, for those who look
+// afterwards only.
+func TestLateStamps_Ranges(t *testing.T) {
+	var l lateStamps
+	l.add(10, 14, 5)
+	snapshot := l
+	l.add(14, 20, 3)
+	for s, want := range map[uint64]int64{9: 0, 10: 5, 14: 5, 15: 5, 20: 5, 21: 0} {
+		if got := l.extra(s); got != want {
+			t.Errorf("extra(%d) = %d, want %d", s, got, want)
+		}
+	}
+	if got := snapshot.extra(15); got != 0 {
+		t.Errorf("extra(15) = %d in an older snapshot, want 0", got)
+	}
+}
+
 // However many records there are, none is lost, memory is bounded, and a snapshot stays as it is.
 func TestLateStamps_Joining(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
@@ -33,7 +50,7 @@ func TestLateStamps_Joining(t *testing.T) {
 	for i := range 4 * maxLate {
 		stamp += 1 + r.Uint64N(4)
 		want[stamp] = 1 + r.Int64N(1000)
-		l.add(stamp, want[stamp])
+		l.add(stamp, stamp, want[stamp])
 		if len(l) > maxLate {
 			t.Fatalf("%d records, want at most %d", len(l), maxLate)
 		}
@@ -62,9 +79,9 @@ func TestLateStamps_Joining(t *testing.T) {
 func TestLateStamps_OneLongStallStaysAlone(t *testing.T) {
 	const hour = int64(3600e9)
 	var l lateStamps
-	l.add(1000, hour)
+	l.add(1000, 1000, hour)
 	for s := uint64(2000); len(l) < maxLate || s < 100*maxLate*100; s += 100 {
-		l.add(s, 3e6)
+		l.add(s, s, 3e6)
 	}
 	if got := l.extra(1000); got < hour {
 		t.Errorf("extra of the long stall = %d, want %d or more", got, hour)

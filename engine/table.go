@@ -126,7 +126,7 @@ func (t *Table[V]) insertLocked(sh *shard, i int, k *table.Key, v V) (Session[V]
 		return Session[V]{}, ErrFull
 	}
 	now := t.clock.now()
-	stamp := t.clock.stampNow(now)
+	stamp := t.clock.stampAt(now)
 	r := t.store.Insert(i, k, stamp, now)
 	if t.hasValue {
 		*t.values.At(r.Slot()) = v
