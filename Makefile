@@ -59,7 +59,7 @@ fuzz: ## each fuzz target for FUZZTIME (1m), invariants on
 	list=$$($(GO) test -tags invariants -list '^Fuzz' ./...); \
 	while read -r pkg name; do \
 	  found=$$((found + 1)); echo "--- $$pkg $$name for $(FUZZTIME)"; \
-	  $(GO) test -tags invariants -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) "$$pkg" \
+	  $(GO) test -tags invariants -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x "$$pkg" \
 	    </dev/null || failed=$$((failed + 1)); \
 	done < <(awk '/^Fuzz/ {name[++n] = $$1} \
 	  /^(ok|\?)[ \t]/ {for (i = 1; i <= n; i++) print $$2, name[i]; n = 0}' <<<"$$list"); \

@@ -129,12 +129,20 @@ func (l *lateness) create(s baseline.Sessions, i int32) {
 	s.Create(clones(l.ids[i : i+1]))
 }
 
+// ended is how many sessions have ended.
+func (l *lateness) ended() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.mu.late)
+}
+
 // settle waits for the last sessions to end and returns how many did not.
 func (l *lateness) settle(s baseline.Sessions) int {
 	const patience = 5 * time.Second
 	ticker := time.NewTicker(lateIdle / 10)
 	defer ticker.Stop()
-	for from := l.now(); s.Len() > 0 && l.now() < from+int64(patience); {
+	// Some call back only after the session is gone, from a goroutine of their own.
+	for from := l.now(); (s.Len() > 0 || l.ended() == 0) && l.now() < from+int64(patience); {
 		<-ticker.C
 	}
 	return s.Len()
