@@ -54,7 +54,7 @@ set_touch() {
 
 about_handle='what do a touch by handle and a touch in a batch cost|/mode'
 set_handle() {
-  ours $million "$benchtime" '^BenchmarkTouch(Handle|Batch)$'
+  ours $million "$benchtime" '^BenchmarkTouch(Handle|Batch|Moved)$'
 }
 
 about_parallel='what do two processors do that one does not|/gomaxprocs'
@@ -112,7 +112,7 @@ set_growth() {
 about_quick='how do the engine and its peers compare, roughly|/impl'
 set_quick() {
   peers $million "$benchtime" '^Benchmark(Touch|Create)$'
-  ours $million "$benchtime" '^BenchmarkTouch(Handle|Batch)$'
+  ours $million "$benchtime" '^BenchmarkTouch(Handle|Batch|Moved)$'
   # What follows takes long and varies little, so it runs once.
   [ "$round" = 1 ] || return 0
   peers $million 1x '^BenchmarkMemory$'

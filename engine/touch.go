@@ -19,7 +19,11 @@ func (c *core) touchRest(id string, o table.Outcome) bool {
 
 // touchRef touches the session that r names.
 func (c *core) touchRef(r table.Ref) bool {
-	o := c.store.TouchRef(r, c.clock.stamp.Load())
+	stamp := c.clock.stamp.Load()
+	if c.store.Fresh(r, stamp) {
+		return true
+	}
+	o := c.store.TouchRef(r, stamp)
 	return o == table.Touched || o != table.Missing && c.touchRefRest(r)
 }
 

@@ -97,6 +97,19 @@ func (s *Store) touchAny(id string, stamp uint64) Outcome {
 	}
 }
 
+// Fresh reports whether the session that r names is Active and bears the stamp or a later one, so
+// that a touch has nothing to do. It is small enough to be inlined, which most touches of a busy
+// session end with.
+func (s *Store) Fresh(r Ref, stamp uint64) bool {
+	chunks := s.slots.Load().chunks
+	n := int(uint32(r) >> chunkBits)
+	if n >= len(chunks) {
+		return false
+	}
+	w := chunks[n].words[r&chunkMask].Load()
+	return (w^uint64(r)^activeBits)&(genMask|stateMask) == 0 && w&stampMask >= stamp
+}
+
 // TouchRef stamps the session that r names, if it is Active.
 func (s *Store) TouchRef(r Ref, stamp uint64) Outcome {
 	d := s.slots.Load()
