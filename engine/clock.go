@@ -110,7 +110,7 @@ func (c *clock) begins(s uint64) int64 {
 
 func (c *clock) ends(s uint64) int64 {
 	if c.manual {
-		return int64(s/2+s%2) * c.tick
+		return satAdd(int64(s/2)*c.tick, int64(s%2)*c.tick)
 	}
 	return int64(s+1)*c.tick + c.allowance
 }

@@ -60,7 +60,7 @@ type Options[V any] struct {
 	Grace time.Duration
 
 	// Tick is the resolution of time: 1 ms to 1 min, 0 means 10 ms. A session ends at most two
-	// ticks late, besides what the scheduler adds.
+	// ticks and 5 ms late where a processor is free; see G2.
 	Tick time.Duration
 
 	// MaxSessions is the most sessions that the table holds; at the limit Create and Ensure
