@@ -7,3 +7,10 @@ require (
 	github.com/cespare/xxhash/v2 v2.3.0
 	pgregory.net/rapid v1.3.0
 )
+
+require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/gobwas/httphead v0.1.0 // indirect
+	github.com/gobwas/ws v1.5.0 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+)

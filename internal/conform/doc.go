@@ -1,0 +1,2 @@
+// Package conform holds WebSocket servers against RFC 6455 and RFC 7692.
+package conform
