@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // windowBitsMax is the largest window of DEFLATE, and the one that holds where nobody names one.
@@ -176,9 +177,22 @@ type deflater struct {
 
 func newDeflater(a *agreed) *deflater {
 	d := &deflater{bits: bits(a.clientBits), takeover: !a.clientNoTakeover}
-	d.w, _ = flate.NewWriter(&d.out, flate.DefaultCompression) // This level is one.
+	d.w = deflaters.Get().(*flate.Writer)
+	d.w.Reset(&d.out)
 	return d
 }
+
+// free gives back what a deflater has borrowed. It is of no use then.
+func (d *deflater) free() {
+	deflaters.Put(d.w)
+	d.w = nil
+}
+
+// deflaters keeps writers, whose tables take 1.2 MB each.
+var deflaters = sync.Pool{New: func() any {
+	w, _ := flate.NewWriter(nil, flate.DefaultCompression) // This level is one.
+	return w
+}}
 
 // message returns the compressed payload of a message.
 //

@@ -142,11 +142,11 @@ func (t *target) ask(
 		return nil, err
 	}
 	if _, err := conn.Write([]byte(request)); err != nil {
-		return nil, err
+		return nil, short(err)
 	}
 	res, err := http.ReadResponse(r, nil)
 	if err != nil {
-		return nil, fmt.Errorf("no answer: %s", reason(err))
+		return nil, fmt.Errorf("no answer: %w", short(err))
 	}
 	return res, conn.SetDeadline(time.Time{})
 }
@@ -191,7 +191,7 @@ func (t *target) refuse(ctx context.Context, within time.Duration, edits []edit)
 	defer cancel()
 	conn, err := t.dial(dialing)
 	if err != nil {
-		return "", failed("dial: %s", reason(err))
+		return "", failed("dial: %v", short(err))
 	}
 	defer conn.Close()
 	res, err := t.ask(conn, bufio.NewReader(conn), within, t.request("", edits...))

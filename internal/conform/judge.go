@@ -10,8 +10,9 @@ import (
 
 // verdictError is why a case did not pass.
 type verdictError struct {
-	skip bool
-	text string
+	skip   bool
+	silent bool // what should have come did not come in time
+	text   string
 }
 
 // Error returns the reason.
@@ -25,6 +26,10 @@ func failed(format string, args ...any) error {
 
 func skipped(format string, args ...any) error {
 	return &verdictError{skip: true, text: fmt.Sprintf(format, args...)}
+}
+
+func silent(format string, args ...any) error {
+	return &verdictError{silent: true, text: fmt.Sprintf(format, args...)}
 }
 
 // tooBig is the code with which a server may refuse a message for its size.
@@ -73,9 +78,9 @@ func (s *session) surprise(e event) error {
 	case e.kind == evClose && e.code == tooBig && s.largest >= refusableBytes:
 		return skipped("the server takes no message of %d bytes: it closed with 1009", s.largest)
 	case e.kind == evSilent && s.stuck:
-		return failed("the server stopped reading")
+		return silent("the server stopped reading")
 	case e.kind == evSilent:
-		return failed("the server sent nothing more")
+		return silent("the server sent nothing more")
 	}
 	return failed("unexpected: %s", e)
 }
@@ -115,7 +120,7 @@ func (s *session) expectEnd() error {
 	case err != nil:
 		return err
 	case e.kind == evSilent:
-		return failed("the server left the TCP connection open after the closing handshake " +
+		return silent("the server left the TCP connection open after the closing handshake " +
 			"(RFC 6455, 7.1.1)")
 	case e.kind != evEnd:
 		return s.surprise(e)
@@ -140,7 +145,7 @@ func (s *session) expectRefusal(codes []int, before ...event) error {
 			continue
 		}
 		if e.kind == evSilent {
-			return failed("the server did not fail the connection")
+			return silent("the server did not fail the connection")
 		}
 		if e.kind == evMessage || e.kind == evPong {
 			return failed("the server did not fail the connection but sent a %s", e)
@@ -190,15 +195,19 @@ func codeName(code int) string {
 	return strconv.Itoa(code)
 }
 
-// outcome turns what a case returned into its result.
-func (s *session) outcome(err error) (Outcome, string) {
+// judge turns what a case returned into its result.
+func (s *session) judge(res *Result, err error) {
+	res.Sent, res.Expected = s.log.sent.String(), s.log.expected.String()
+	res.Seen = s.log.seen.String()
 	var v *verdictError
 	switch {
 	case err == nil:
-		return Pass, strings.Join(s.remarks, "; ")
+		res.Outcome, res.Detail = Pass, strings.Join(s.remarks, "; ")
 	case errors.As(err, &v) && v.skip:
-		return Skip, v.text
+		res.Outcome, res.Detail = Skip, v.text
+	default:
+		res.Outcome, res.silent = Fail, v != nil && v.silent
+		res.Detail = fmt.Sprintf("%v | sent: %s | expected: %s | seen: %s", err, res.Sent,
+			res.Expected, res.Seen)
 	}
-	return Fail, fmt.Sprintf("%v | sent: %v | expected: %v | seen: %v", err,
-		&s.log.sent, &s.log.expected, &s.log.seen)
 }

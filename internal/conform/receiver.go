@@ -165,14 +165,14 @@ func (c *receiver) control(h header) event {
 	return e
 }
 
-// sendable says whether a close code may be sent (RFC 6455, 7.4). The numbers below 3000 that the
-// RFC leaves to later are judged by no case here, whoever sends them knows why.
+// sendable says whether a server may send a close code (RFC 6455, 7.4). Of those that the RFC
+// leaves open, below 3000 for later and from 5000 on for nobody, no case here makes a breach.
 func sendable(code int) bool {
 	switch code {
 	case 1004, 1005, 1006, 1015:
 		return false
 	}
-	return code >= 1000 && code < 5000
+	return code >= 1000
 }
 
 // whole returns the message that has become complete.
@@ -199,14 +199,14 @@ func ended(err error) event {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return event{kind: evEnd, text: "the end of the TCP connection inside a frame"}
 	}
-	return event{kind: evEnd, text: "the end of the TCP connection (" + reason(err) + ")"}
+	return event{kind: evEnd, text: "the end of the TCP connection (" + short(err).Error() + ")"}
 }
 
-// reason returns an error's last words: addresses say nothing in a report.
-func reason(err error) string {
+// short leaves the addresses out of an error; they say nothing in a report.
+func short(err error) error {
 	var op *net.OpError
 	if errors.As(err, &op) {
-		err = op.Err
+		return op.Err
 	}
-	return err.Error()
+	return err
 }

@@ -37,6 +37,8 @@ type Result struct {
 	Sent     string `json:"-"`
 	Expected string `json:"-"`
 	Seen     string `json:"-"`
+
+	silent bool // failed for what did not come in time
 }
 
 // Report is what a run found.

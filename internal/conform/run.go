@@ -2,7 +2,9 @@ package conform
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 )
@@ -21,6 +23,10 @@ const (
 	// distanceMax bounds what the distance to the server adds to the timeout.
 	distanceMax = 3 * time.Second
 
+	// silentShare is the part of the cases, one in so many, below which silence is looked into by
+	// a second run.
+	silentShare = 4
+
 	// caseMax bounds a case whatever the server does.
 	caseMax = 30 * time.Second
 )
@@ -31,6 +37,9 @@ type runner struct {
 	target   *target
 	patience time.Duration
 	deflates bool // the server accepts the plainest offer of compression
+	final    bool // no case runs again; changed between phases
+
+	announcing sync.Mutex // held during Options.Progress
 }
 
 // Run runs the suite against the WebSocket echo server at a ws:// or wss:// URL and reports what
@@ -75,37 +84,35 @@ func (r *runner) probe(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// all runs cases side by side and returns the results of those that were not interrupted.
+// all runs cases side by side and returns the results of those that were not interrupted: first
+// the quick ones, then those that move many bytes, so that the one kind does not starve the other
+// of time. Silence may have its cause on this side too. Where it is not the rule, what failed by
+// it runs a second time at the end, when there is less to do.
 func (r *runner) all(ctx context.Context, cases []*testCase) []Result {
-	results := make([]*Result, len(cases))
-	light, heavy := make(chan int), make(chan int)
-	var workers sync.WaitGroup
-	var progress sync.Mutex
-	work := func(queue chan int) {
-		for i := range queue {
-			res, err := r.one(ctx, cases[i])
-			if err != nil {
-				continue
-			}
-			results[i] = &res
-			if r.options.Progress != nil {
-				progress.Lock()
-				r.options.Progress(res)
-				progress.Unlock()
-			}
+	var quick, heavy, again []int
+	for i, c := range cases {
+		if c.heavy {
+			heavy = append(heavy, i)
+		} else {
+			quick = append(quick, i)
 		}
 	}
-	for range r.options.Parallel {
-		workers.Go(func() { work(light) })
+	results := make([]*Result, len(cases))
+	r.some(ctx, cases, quick, r.options.Parallel, results)
+	r.some(ctx, cases, heavy, min(heavyMax, r.options.Parallel), results)
+	for i, res := range results {
+		if res != nil && res.silent {
+			again = append(again, i)
+		}
 	}
-	for range min(heavyMax, r.options.Parallel) {
-		workers.Go(func() { work(heavy) })
+	r.final = true
+	if len(again)*silentShare < len(cases) {
+		r.some(ctx, cases, again, min(heavyMax, r.options.Parallel), results)
+	} else {
+		for _, i := range again {
+			r.announce(*results[i])
+		}
 	}
-	var feeders sync.WaitGroup
-	feeders.Go(func() { feed(ctx, light, cases, false) })
-	feeders.Go(func() { feed(ctx, heavy, cases, true) })
-	feeders.Wait()
-	workers.Wait()
 	var done []Result
 	for _, res := range results {
 		if res != nil {
@@ -115,19 +122,39 @@ func (r *runner) all(ctx context.Context, cases []*testCase) []Result {
 	return done
 }
 
-// feed hands out the cases of one kind until the context ends.
-func feed(ctx context.Context, queue chan<- int, cases []*testCase, heavy bool) {
-	defer close(queue)
-	for i, c := range cases {
-		if c.heavy != heavy {
-			continue
-		}
-		select {
-		case queue <- i:
-		case <-ctx.Done():
-			return
+// some runs the cases of some indices, so many at once, and fills in their results.
+func (r *runner) some(
+	ctx context.Context, cases []*testCase, indices []int, parallel int, results []*Result,
+) {
+	queue := make(chan int)
+	var workers sync.WaitGroup
+	for range min(parallel, len(indices)) {
+		workers.Go(func() {
+			for i := range queue {
+				if res, err := r.one(ctx, cases[i]); err == nil {
+					results[i] = &res
+					r.announce(res)
+				}
+			}
+		})
+	}
+	for _, i := range indices {
+		if ctx.Err() == nil {
+			queue <- i
 		}
 	}
+	close(queue)
+	workers.Wait()
+}
+
+// announce tells the caller of a result, unless the case may run again.
+func (r *runner) announce(res Result) {
+	if r.options.Progress == nil || res.silent && !r.final {
+		return
+	}
+	r.announcing.Lock()
+	defer r.announcing.Unlock()
+	r.options.Progress(res)
 }
 
 // one runs a case, and again for each cut where that is asked for. An error means that the run
@@ -148,6 +175,11 @@ func (r *runner) one(ctx context.Context, c *testCase) (Result, error) {
 		}
 	}
 	return res, nil
+}
+
+func timedOut(err error) bool {
+	var e net.Error
+	return errors.As(err, &e) && e.Timeout()
 }
 
 // once runs a case on a connection of its own and returns how many bytes it sent.
@@ -172,6 +204,7 @@ func (r *runner) once(ctx context.Context, c *testCase, cutAt int) (Result, int,
 	s, err := open(limited, r.target, c.id, r.patience, c.offers)
 	if err != nil {
 		res.Outcome, res.Detail = Fail, err.Error()
+		res.silent = timedOut(err)
 		return res, 0, context.Cause(ctx)
 	}
 	defer s.end()
@@ -183,8 +216,6 @@ func (r *runner) once(ctx context.Context, c *testCase, cutAt int) (Result, int,
 		res.Detail = "the server declines " + offerLine(c.offers)
 		return res, 0, context.Cause(ctx)
 	}
-	res.Outcome, res.Detail = s.outcome(c.play(s))
-	res.Sent, res.Expected, res.Seen = s.log.sent.String(), s.log.expected.String(),
-		s.log.seen.String()
+	s.judge(&res, c.play(s))
 	return res, s.sentBytes, context.Cause(ctx)
 }

@@ -117,7 +117,7 @@ func open(
 	defer cancel()
 	conn, err := t.dial(dialing)
 	if err != nil {
-		return nil, fmt.Errorf("dial: %s", reason(err))
+		return nil, fmt.Errorf("dial: %w", short(err))
 	}
 	s.conn = watched{conn, &s.quiet}
 	r, a, err := t.upgrade(s.conn, s.quiet.left(patience), offers)
@@ -154,6 +154,9 @@ func (s *session) read(in *receiver) {
 func (s *session) end() {
 	close(s.done)
 	s.conn.Close()
+	if s.deflate != nil {
+		s.deflate.free()
+	}
 }
 
 // cutting says how what is sent is cut into writes: 0 not at all, wholeFrames after each frame,
