@@ -76,22 +76,30 @@ func anyEnd(s *session) error {
 func closeOrder() []*testCase {
 	normal := closeFrame(1000, "")
 	return []*testCase{
-		{id: "7.1.1", rfc: "5.5.1", what: "a message comes back before the close frame is answered",
-			script: []step{{0, []frame{whole(opText, hello)}, []event{message(opText, hello)}}}},
-		{id: "7.1.2", rfc: "5.5.1", what: "a second close frame is ignored",
-			script: []step{{send: []frame{normal, {op: opClose}}}}, end: closed(1000)},
-		{id: "7.1.3", rfc: "5.5.1", what: "a ping after a close frame is not answered",
-			script: []step{{send: []frame{normal, ping("late")}}}, end: closed(1000)},
-		{id: "7.1.4", rfc: "5.5.1", what: "a message after a close frame is ignored",
-			script: []step{{send: []frame{normal, whole(opText, hello)}}}, end: closed(1000)},
-		{id: "7.1.5", rfc: "5.5.1", what: "a close frame inside a fragmented message is answered " +
-			"and what follows ignored",
+		{
+			id: "7.1.1", rfc: "5.5.1", what: "a message comes back before the close frame's answer",
+			script: []step{{0, []frame{whole(opText, hello)}, []event{message(opText, hello)}}},
+		},
+		{
+			id: "7.1.2", rfc: "5.5.1", what: "a second close frame is ignored",
+			script: []step{{send: []frame{normal, {op: opClose}}}}, end: closed(1000),
+		},
+		{
+			id: "7.1.3", rfc: "5.5.1", what: "a ping after a close frame is not answered",
+			script: []step{{send: []frame{normal, ping("late")}}}, end: closed(1000),
+		},
+		{
+			id: "7.1.4", rfc: "5.5.1", what: "a message after a close frame is ignored",
+			script: []step{{send: []frame{normal, whole(opText, hello)}}}, end: closed(1000),
+		},
+		{
+			id: "7.1.5", rfc: "5.5.1", what: "a close frame between fragments is answered, the rest ignored",
 			script: []step{{send: []frame{
 				part(opText, "part1", true), normal, part(opContinuation, "part2", false),
 			}}},
-			end: closed(1000)},
-		{id: "7.1.6", rfc: "5.5.1", what: "a message of 256 KiB, a small one, a close frame and a " +
-			"ping at once: the connection ends; what was echoed is remarked", run: busyClose},
+			end: closed(1000),
+		},
+		{id: "7.1.6", rfc: "5.5.1", what: "messages, a close frame and a ping at once end the connection", run: busyClose},
 	}
 }
 
@@ -131,23 +139,37 @@ func busyClose(s *session) error {
 func closeFrames() []*testCase {
 	longest := controlBytesMax - 2
 	return []*testCase{
-		{id: "7.3.1", rfc: "5.5.1", what: "an empty close frame is answered",
-			script: []step{{send: []frame{{op: opClose}}}}, end: closed(1000, noCode)},
-		{id: "7.3.2", rfc: "5.5.1", what: "a close frame of one byte is refused",
+		{
+			id: "7.3.1", rfc: "5.5.1", what: "an empty close frame is answered",
+			script: []step{{send: []frame{{op: opClose}}}}, end: closed(1000, noCode),
+		},
+		{
+			id: "7.3.2", rfc: "5.5.1", what: "a close frame of one byte is refused",
 			script: []step{{send: []frame{whole(opClose, []byte("a"))}}},
-			end:    refusal(protocolError)},
-		{id: "7.3.3", rfc: "5.5.1", what: "a close frame with a code is answered",
-			script: []step{{send: []frame{closeFrame(1000, "")}}}, end: closed(1000)},
-		{id: "7.3.4", rfc: "5.5.1", what: "a close frame with a code and a reason is answered",
-			script: []step{{send: []frame{closeFrame(1000, "so long")}}}, end: closed(1000)},
-		{id: "7.3.5", rfc: "5.5", what: "a close frame with a reason of 123 bytes is answered",
+			end:    refusal(protocolError),
+		},
+		{
+			id: "7.3.3", rfc: "5.5.1", what: "a close frame with a code is answered",
+			script: []step{{send: []frame{closeFrame(1000, "")}}}, end: closed(1000),
+		},
+		{
+			id: "7.3.4", rfc: "5.5.1", what: "a close frame with a code and a reason is answered",
+			script: []step{{send: []frame{closeFrame(1000, "so long")}}}, end: closed(1000),
+		},
+		{
+			id: "7.3.5", rfc: "5.5", what: "a close frame with a reason of 123 bytes is answered",
 			script: []step{{send: []frame{closeFrame(1000, strings.Repeat("*", longest))}}},
-			end:    closed(1000)},
-		{id: "7.3.6", rfc: "5.5", what: "a close frame with a reason of 124 bytes is refused",
+			end:    closed(1000),
+		},
+		{
+			id: "7.3.6", rfc: "5.5", what: "a close frame with a reason of 124 bytes is refused",
 			script: []step{{send: []frame{closeFrame(1000, strings.Repeat("*", longest+1))}}},
-			end:    refusal(protocolError)},
-		{id: "7.5.1", rfc: "5.5.1", what: "a close frame whose reason is not UTF-8 is refused",
+			end:    refusal(protocolError),
+		},
+		{
+			id: "7.5.1", rfc: "5.5.1", what: "a close frame whose reason is not UTF-8 is refused",
 			script: []step{{send: []frame{closeFrame(1000, greek+surrogate+"edited")}}},
-			end:    refusal([]int{1002, 1007})},
+			end:    refusal([]int{1002, 1007}),
+		},
 	}
 }

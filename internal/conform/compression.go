@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"unicode/utf8"
 )
 
 // plainOffer asks for nothing and allows everything.
@@ -23,10 +22,24 @@ const (
 
 // deflatedSizes are the lengths of messages and fragments (0: one frame) of sections 12 and 13.
 var deflatedSizes = []struct{ message, fragment int }{
-	{16, 0}, {64, 0}, {256, 0}, {1 << 10, 0}, {4 << 10, 0}, {8 << 10, 0}, {16 << 10, 0},
-	{32 << 10, 0}, {64 << 10, 0}, {128 << 10, 0}, {8 << 10, 256}, {16 << 10, 256},
-	{32 << 10, 256}, {64 << 10, 256}, {128 << 10, 256}, {128 << 10, 1 << 10},
-	{128 << 10, 4 << 10}, {128 << 10, 32 << 10},
+	{16, 0},
+	{64, 0},
+	{256, 0},
+	{1 << 10, 0},
+	{4 << 10, 0},
+	{8 << 10, 0},
+	{16 << 10, 0},
+	{32 << 10, 0},
+	{64 << 10, 0},
+	{128 << 10, 0},
+	{8 << 10, 256},
+	{16 << 10, 256},
+	{32 << 10, 256},
+	{64 << 10, 256},
+	{128 << 10, 256},
+	{128 << 10, 1 << 10},
+	{128 << 10, 4 << 10},
+	{128 << 10, 32 << 10},
 }
 
 // compressionCases is sections 12 (kinds of data) and 13 (kinds of offers).
@@ -198,14 +211,4 @@ func noiseLike() []byte {
 		b = append(b, "endstream\nendobj\n"...)
 	}
 	return b
-}
-
-// isText is what the data of text messages must be, wherever it is cut.
-func isText(b []byte) bool {
-	for _, c := range b {
-		if c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
 }

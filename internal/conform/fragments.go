@@ -16,16 +16,20 @@ var cuts = []struct {
 // fragmentCases is section 5.
 func fragmentCases() []*testCase {
 	all := []*testCase{
-		{id: "5.1", rfc: "5.5", what: "a fragmented ping is refused",
+		{
+			id: "5.1", rfc: "5.5", what: "a fragmented ping is refused",
 			script: []step{{send: []frame{
 				part(opPing, "part1", true), part(opContinuation, "part2", false),
 			}}},
-			end: refusal(protocolError)},
-		{id: "5.2", rfc: "5.5", what: "a fragmented pong is refused",
+			end: refusal(protocolError),
+		},
+		{
+			id: "5.2", rfc: "5.5", what: "a fragmented pong is refused",
 			script: []step{{send: []frame{
 				part(opPong, "part1", true), part(opContinuation, "part2", false),
 			}}},
-			end: refusal(protocolError)},
+			end: refusal(protocolError),
+		},
 	}
 	all = append(all, twoFragments()...)
 	all = append(all, nothingToContinue()...)
@@ -43,7 +47,8 @@ func twoFragments() []*testCase {
 			rfc:  "5.4",
 			what: "a message in two fragments comes back whole" + c.what,
 			script: []step{{
-				c.cut, []frame{first, last},
+				c.cut,
+				[]frame{first, last},
 				[]event{both},
 			}},
 		})
@@ -54,7 +59,8 @@ func twoFragments() []*testCase {
 			rfc:  "5.4",
 			what: "a ping between two fragments is answered before the message" + c.what,
 			script: []step{{
-				c.cut, []frame{first, ping("between"), last},
+				c.cut,
+				[]frame{first, ping("between"), last},
 				[]event{pong([]byte("between")), both},
 			}},
 		})
@@ -98,27 +104,35 @@ func mixedFragments() []*testCase {
 		return []step{s}
 	}
 	all := []*testCase{
-		{id: "5.15", rfc: "5.4",
+		{
+			id: "5.15", rfc: "5.4",
 			what: "a continuation frame after a fragmented message has ended is refused",
 			script: []step{{send: []frame{
 				part(opText, "part1", true), part(opContinuation, "part2", false),
 				part(opContinuation, "part3", true), text("part4"),
 			}}},
-			end: refusal(protocolError, message(opText, []byte("part1part2")))},
-		{id: "5.16", rfc: "5.4",
+			end: refusal(protocolError, message(opText, []byte("part1part2"))),
+		},
+		{
+			id: "5.16", rfc: "5.4",
 			what: "a continuation frame that is not final before a fragmented message, twice, " +
 				"is refused",
-			script: twice(true), end: refusal(protocolError)},
-		{id: "5.17", rfc: "5.4",
+			script: twice(true), end: refusal(protocolError),
+		},
+		{
+			id: "5.17", rfc: "5.4",
 			what: "a final continuation frame before a fragmented message, twice, is " +
 				"refused",
-			script: twice(false), end: refusal(protocolError)},
-		{id: "5.18", rfc: "5.4",
+			script: twice(false), end: refusal(protocolError),
+		},
+		{
+			id: "5.18", rfc: "5.4",
 			what: "a second fragment that is no continuation frame is refused",
 			script: []step{{send: []frame{
 				part(opText, "part1", true), part(opText, "part2", false),
 			}}},
-			end: refusal(protocolError)},
+			end: refusal(protocolError),
+		},
 	}
 	for i, c := range []cutting{0, wholeFrames} {
 		all = append(all, &testCase{

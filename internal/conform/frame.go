@@ -179,7 +179,7 @@ func readHeader(r *bufio.Reader) (header, error) {
 		masked: b[1]&0x80 != 0,
 		length: uint64(b[1] & 0x7F),
 	}
-	wide := 0
+	var wide int
 	switch h.length {
 	case 126:
 		h.form, wide = form16, 2

@@ -220,6 +220,9 @@ func deflateFaults() []*testCase {
 		{"compressed data that is cut off", "7692, 7.2.2", nil, []frame{
 			squeezed(opBinary, helloDeflated[:4], rsv1, false),
 		}},
+		{"a stored block that is shorter than it says", "7692, 7.2.2", nil, []frame{
+			squeezed(opBinary, "\x00\x05\x00\xfa\xffHe", rsv1, false),
+		}},
 	}
 	var all []*testCase
 	for i, c := range cases {
@@ -275,9 +278,10 @@ func deflateForms() []*testCase {
 			of(opText, deflate(long), 0)...),
 		form("7.2.1", "a message that is all the same", message(opBinary, bomb),
 			of(opBinary, deflate(bomb), 0)...),
-		{rfc: "7692, 7.2.3.2", what: "a message that refers to the one before comes back, where " +
-			"the server lets the client do so",
-			offers: []offer{{clientBits: anyBits}}, run: sharedWindow},
+		{
+			rfc: "7692, 7.2.3.2", what: "a message that refers to the one before comes back",
+			offers: []offer{{clientBits: anyBits}}, run: sharedWindow,
+		},
 	}
 	for i, c := range all {
 		c.id = fmt.Sprintf("14.6.%d", i+1)

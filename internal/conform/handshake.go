@@ -160,11 +160,12 @@ func (t *target) accepted(res *http.Response) error {
 	case res.StatusCode != http.StatusSwitchingProtocols:
 		return fmt.Errorf("the server answered %s", res.Status)
 	case !strings.EqualFold(res.Header.Get("Upgrade"), "websocket"):
-		return fmt.Errorf("Upgrade is %q, want websocket", res.Header.Get("Upgrade"))
+		return fmt.Errorf("the answer's Upgrade is %q, want websocket", res.Header.Get("Upgrade"))
 	case !hasToken(res.Header.Values("Connection"), "upgrade"):
-		return fmt.Errorf("Connection is %q, want Upgrade", res.Header.Get("Connection"))
+		return fmt.Errorf("the answer's Connection is %q, want Upgrade",
+			res.Header.Get("Connection"))
 	case res.Header.Get("Sec-WebSocket-Accept") != accept:
-		return errors.New("Sec-WebSocket-Accept is wrong")
+		return errors.New("the answer's Sec-WebSocket-Accept is wrong")
 	case chosen != "" && t.subprotocol == "":
 		return fmt.Errorf("the server chose the subprotocol %q of none", chosen)
 	case t.subprotocol != "" && !hasToken([]string{t.subprotocol}, chosen):

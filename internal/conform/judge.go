@@ -28,8 +28,8 @@ func skipped(format string, args ...any) error {
 	return &verdictError{skip: true, text: fmt.Sprintf(format, args...)}
 }
 
-func silent(format string, args ...any) error {
-	return &verdictError{silent: true, text: fmt.Sprintf(format, args...)}
+func silent(text string) error {
+	return &verdictError{silent: true, text: text}
 }
 
 // tooBig is the code with which a server may refuse a message for its size.
@@ -59,7 +59,7 @@ func (s *session) expect(want ...event) error {
 		for _, w := range want[:at] {
 			switch {
 			case e.kind == evPong && w.kind == evPong:
-				s.remark("only the newest of several pings was answered (RFC 6455, 5.5.3 permits it)")
+				s.remark("a ping was left out for a newer one (RFC 6455, 5.5.3 permits it)")
 			case e.kind == evMessage && w.kind == evMessage:
 				return failed("a message was left out")
 			default:
@@ -72,10 +72,15 @@ func (s *session) expect(want ...event) error {
 	return nil
 }
 
+// limited says whether an event is a server's refusal of a message for its size.
+func (s *session) limited(e event) bool {
+	return e.kind == evClose && e.code == tooBig && s.largest >= refusableBytes
+}
+
 // surprise says why an event that nobody expected ends a case.
 func (s *session) surprise(e event) error {
 	switch {
-	case e.kind == evClose && e.code == tooBig && s.largest >= refusableBytes:
+	case s.limited(e):
 		return skipped("the server takes no message of %d bytes: it closed with 1009", s.largest)
 	case e.kind == evSilent && s.stuck:
 		return silent("the server stopped reading")
@@ -167,6 +172,9 @@ func (s *session) refusedBy(e event, codes []int, unanswered []event) error {
 		return nil
 	}
 	if len(codes) > 0 && !slices.Contains(codes, e.code) {
+		if s.limited(e) {
+			return s.surprise(e)
+		}
 		return failed("the connection was failed with %s, not with %s", codeName(e.code),
 			anyOf(codes))
 	}

@@ -2,7 +2,6 @@ package conform_test
 
 import (
 	"context"
-	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,13 +12,9 @@ import (
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
 	gorilla "github.com/gorilla/websocket"
-)
 
-// peer is an echo server written on a library as its users write one.
-type peer struct {
-	name  string
-	start func(t *testing.T) string // returns its ws:// URL
-}
+	"github.com/curfew-go/curfew/internal/conform"
+)
 
 // overHTTP starts an HTTP server for a handler.
 func overHTTP(t *testing.T, h http.HandlerFunc) string {
@@ -102,4 +97,62 @@ func gobwasEcho(t *testing.T) string {
 	return "ws://" + l.Addr().String() + "/"
 }
 
-var _ = io.EOF
+// TestPeers holds what is known of three libraries, as their users write an echo server on them,
+// so that a change of the suite is seen. Messages of compressed sections are cut to a sample.
+func TestPeers(t *testing.T) {
+	const sample = "1[23].*.[28]"
+	// They leave it to their user to look at text.
+	for _, p := range []struct {
+		name   string
+		start  func(*testing.T) string
+		only   []string
+		failed []string
+	}{
+		{
+			name: "gorilla", start: gorillaEcho(false), only: []string{""},
+			failed: []string{
+				refusedText,
+				"7.3.2",  // Answers a close frame of one byte by an empty one.
+				"14.4.2", // Neither it nor net/http minds HTTP/1.0.
+			},
+		},
+		{
+			name: "gorilla with compression", start: gorillaEcho(true),
+			only: []string{sample, "14.*"},
+			failed: []string{
+				"13.[35].*", // Says yes to an offer of which it has read the name only.
+				"14.4.2", "14.7.*",
+				"14.5.[123]", // RSV 1 may stand anywhere once compression is agreed.
+				"14.5.6",
+			},
+		},
+		{
+			name: "coder", start: coderEcho(coder.CompressionDisabled, 1<<25), only: []string{""},
+			failed: []string{refusedText, "7.5.1"}, // Does not look at reasons either.
+		},
+		{
+			name:  "coder with compression",
+			start: coderEcho(coder.CompressionContextTakeover, 1<<25),
+			only:  []string{sample, "14.*"},
+			failed: []string{
+				"14.5.6",
+				"14.5.9",    // Takes the end of the data for the end of the message.
+				"14.7.[47]", // Does not look at the value, nor for a second one.
+			},
+		},
+		{
+			name: "gobwas", start: gobwasEcho, only: []string{""},
+			failed: []string{"14.4.8"}, // Takes any 24 characters for a key.
+		},
+	} {
+		t.Run(p.name, func(t *testing.T) {
+			url := p.start(t)
+			for _, only := range p.only {
+				rep := run(t, url, conform.Options{Only: only, Timeout: patient})
+				wantFailed(t, rep, p.failed)
+				t.Logf("%q: %d passed, %d failed, %d skipped", only, rep.Passed, rep.Failed,
+					rep.Skipped)
+			}
+		})
+	}
+}

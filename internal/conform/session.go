@@ -44,10 +44,13 @@ type session struct {
 
 	cutAt     int // where the stream is cut once; 0: nowhere
 	sentBytes int
-	largest   int  // the longest message that was sent
-	closed    bool // a close frame was sent
-	stuck     bool // a write ran out of patience
-	broken    bool // a write failed
+	growing   int     // bytes of the message under way
+	largest   int     // the longest message that was sent, before compression
+	closed    bool    // a close frame was sent
+	inside    bool    // a frame has begun and is not complete; no other may be sent
+	owed      []frame // the pong that has to wait for that
+	stuck     bool    // a write ran out of patience
+	broken    bool    // a write failed
 
 	log     transcript
 	remarks []string
@@ -176,8 +179,7 @@ func (s *session) send(cut cutting, frames ...frame) {
 	for i := range frames {
 		f := &frames[i]
 		s.log.sent.add(f.String())
-		s.closed = s.closed || f.op == opClose
-		s.largest = max(s.largest, len(f.payload))
+		s.account(f)
 		var key [4]byte
 		if !f.bare {
 			binary.LittleEndian.PutUint32(key[:], s.rng.Uint32())
@@ -198,6 +200,21 @@ func (s *session) send(cut cutting, frames ...frame) {
 		out = s.drain(out, room)
 	}
 	s.write(out)
+}
+
+// account notes what a frame that is being sent means for the verdict.
+func (s *session) account(f *frame) {
+	switch {
+	case f.op == opClose:
+		s.closed = true
+		return
+	case f.op > opClose:
+		return
+	case f.op != opContinuation:
+		s.growing = 0
+	}
+	s.growing += len(f.payload)
+	s.largest = max(s.largest, s.growing)
 }
 
 // drain writes what fills whole writes and returns the rest.
@@ -237,10 +254,11 @@ func (s *session) write(b []byte) {
 // its payload.
 func (s *session) begin(f frame) func(n int) {
 	s.log.sent.add("header of a " + f.String())
-	s.largest = max(s.largest, len(f.payload))
+	s.account(&f)
 	var key [4]byte
 	binary.LittleEndian.PutUint32(key[:], s.rng.Uint32())
 	s.write(f.appendHeader(nil, key))
+	s.inside = true
 	sent := 0
 	return func(n int) {
 		part := bytes.Clone(f.payload[sent : sent+n])
@@ -248,6 +266,10 @@ func (s *session) begin(f frame) func(n int) {
 		mask(part, key, sent)
 		sent += n
 		s.write(part)
+		if sent == len(f.payload) {
+			s.inside = false
+			s.send(0, s.owed...)
+		}
 	}
 }
 
@@ -279,9 +301,7 @@ func (s *session) within(patience time.Duration) (event, error) {
 			if e.kind != evPing {
 				return e, nil
 			}
-			if !s.closed {
-				s.send(0, frame{op: opPong, payload: e.payload})
-			}
+			s.answer(e.payload)
 		case <-t.C:
 			if left := s.quiet.left(patience); left > 0 {
 				t.Reset(left)
@@ -291,6 +311,18 @@ func (s *session) within(patience time.Duration) (event, error) {
 		case <-s.ctx.Done():
 			return event{}, context.Cause(s.ctx)
 		}
+	}
+}
+
+// answer answers a ping, once the frame that is under way is complete.
+func (s *session) answer(payload []byte) {
+	pong := frame{op: opPong, payload: payload}
+	switch {
+	case s.closed:
+	case s.inside:
+		s.owed = []frame{pong} // Only the newest (RFC 6455, 5.5.3).
+	default:
+		s.send(0, pong)
 	}
 }
 

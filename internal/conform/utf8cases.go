@@ -24,20 +24,20 @@ const (
 // utf8Cases is section 6.
 func utf8Cases() []*testCase {
 	all := []*testCase{
-		echoed("6.1.1", "an empty text message comes back", 0, text("")),
-		echoed("6.1.2", "a text message of three empty fragments comes back empty", 0,
+		echoed("6.1.1", "an empty text message comes back", text("")),
+		echoed("6.1.2", "a text message of three empty fragments comes back empty",
 			part(opText, "", true), part(opContinuation, "", true),
 			part(opContinuation, "", false)),
-		echoed("6.1.3", "a text message whose first and last fragments are empty comes back", 0,
+		echoed("6.1.3", "a text message whose first and last fragments are empty comes back",
 			part(opText, "", true), part(opContinuation, "the middle", true),
 			part(opContinuation, "", false)),
-		echoed("6.2.1", "valid UTF-8 in one frame comes back", 0, text(mixed)),
-		echoed("6.2.2", "valid UTF-8 in two fragments, parted between code points, comes back", 0,
+		echoed("6.2.1", "valid UTF-8 in one frame comes back", text(mixed)),
+		echoed("6.2.2", "valid UTF-8 in two fragments, parted between code points, comes back",
 			part(opText, mixed[:12], true), part(opContinuation, mixed[12:], false)),
-		echoed("6.2.3", "valid UTF-8 in fragments of one byte comes back", 0,
+		echoed("6.2.3", "valid UTF-8 in fragments of one byte comes back",
 			fragmented(opText, []byte(mixed), 1)...),
 		echoed("6.2.4", "valid UTF-8 of two and three bytes a letter in fragments of one byte "+
-			"comes back", 0, fragmented(opText, []byte(greek), 1)...),
+			"comes back", fragmented(opText, []byte(greek), 1)...),
 	}
 	bad := []byte(greek + surrogate + "edited")
 	all = append(all,
@@ -49,7 +49,7 @@ func utf8Cases() []*testCase {
 		for i, s := range group.strings {
 			id := fmt.Sprintf("6.%d.%d", g+5, i+1)
 			if utf8.ValidString(s) {
-				all = append(all, echoed(id, group.what+": comes back", 0, text(s)))
+				all = append(all, echoed(id, group.what+": comes back", text(s)))
 			} else {
 				all = append(all, badText(id, group.what+": refused", text(s)))
 			}
@@ -59,14 +59,14 @@ func utf8Cases() []*testCase {
 }
 
 // echoed is a case whose frames make one text message, which comes back.
-func echoed(id, what string, cut cutting, frames ...frame) *testCase {
+func echoed(id, what string, frames ...frame) *testCase {
 	var all []byte
 	for _, f := range frames {
 		all = append(all, f.payload...)
 	}
 	return &testCase{
 		id: id, rfc: "5.6", what: what,
-		script: []step{{cut, frames, []event{message(frames[0].op, all)}}},
+		script: []step{{0, frames, []event{message(frames[0].op, all)}}},
 	}
 }
 
@@ -135,12 +135,14 @@ func badChops(parts [3]string) func(*session) error {
 		all := []byte(strings.Join(parts[:], ""))
 		patience := s.patience
 		// Together no more than one patience, so that a silent server costs no more here.
-		moment := min(patience/4, 150*time.Millisecond)
-		s.patience = patience - 2*moment
+		moments := [2]time.Duration{
+			min(patience/8, 20*time.Millisecond), min(patience/4, 150*time.Millisecond),
+		}
+		s.patience = patience - moments[0] - moments[1]
 		chop := s.begin(frame{op: opText, payload: all})
 		for i, p := range parts[:2] {
 			chop(len(p))
-			e, err := s.within(moment)
+			e, err := s.within(moments[i])
 			switch {
 			case err != nil:
 				return err
