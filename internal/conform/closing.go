@@ -93,13 +93,18 @@ func closeOrder() []*testCase {
 			script: []step{{send: []frame{normal, whole(opText, hello)}}}, end: closed(1000),
 		},
 		{
-			id: "7.1.5", rfc: "5.5.1", what: "a close frame between fragments is answered, the rest ignored",
+			id: "7.1.5", rfc: "5.5.1",
+			what: "a close frame between fragments is answered, the rest ignored",
 			script: []step{{send: []frame{
 				part(opText, "part1", true), normal, part(opContinuation, "part2", false),
 			}}},
 			end: closed(1000),
 		},
-		{id: "7.1.6", rfc: "5.5.1", what: "messages, a close frame and a ping at once end the connection", run: busyClose},
+		{
+			id: "7.1.6", rfc: "5.5.1",
+			what: "messages, a close frame and a ping at once end the connection",
+			run:  busyClose,
+		},
 	}
 }
 

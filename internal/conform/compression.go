@@ -14,10 +14,10 @@ var plainOffer = offer{clientNoTakeover: true, clientBits: anyBits}
 const (
 	// deflatedBytes is about how many bytes a case of sections 12 and 13 sends before they are
 	// compressed. The Autobahn testsuite sends 1000 messages of each size.
-	deflatedBytes = 256 << 10
+	deflatedBytes = 512 << 10
 
-	deflatedMin = 4  // messages, where they are large
-	deflatedMax = 50 // messages, where they are small
+	deflatedMin = 4   // messages, where they are large
+	deflatedMax = 100 // messages, where they are small
 )
 
 // deflatedSizes are the lengths of messages and fragments (0: one frame) of sections 12 and 13.

@@ -77,7 +77,9 @@ func remarked(rep *conform.Report) []string {
 
 // TestStrictServer is the proof that nothing is demanded that a server cannot do.
 func TestStrictServer(t *testing.T) {
-	rep := run(t, referenceEcho(t, faultless), conform.Options{Timeout: patient})
+	rep := run(t, referenceEcho(t, faultless), conform.Options{
+		Only: everything, Timeout: patient,
+	})
 	wantFailed(t, rep, nil)
 	if ids := remarked(rep); len(ids) > 0 && !slices.Equal(ids, []string{"7.1.6"}) {
 		t.Errorf("remarks on %v, want none: %+v", ids, rep.Cases)
@@ -243,7 +245,9 @@ func TestFaults(t *testing.T) {
 
 // TestSizeLimit: what is too big for a server is skipped, not failed.
 func TestSizeLimit(t *testing.T) {
-	rep := run(t, referenceEcho(t, limit32KiB), conform.Options{Only: "9.*", Timeout: patient})
+	rep := run(t, referenceEcho(t, limit32KiB), conform.Options{
+		Only: "9.[1-8].[1-4]", Timeout: patient,
+	})
 	for _, c := range rep.Cases {
 		small := strings.HasPrefix(c.ID, "9.7.") || strings.HasPrefix(c.ID, "9.8.")
 		want := conform.Skip

@@ -2,6 +2,7 @@ package conform
 
 import (
 	"bufio"
+	"crypto/subtle"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -94,8 +95,13 @@ func (f *frame) appendHeader(b []byte, key [4]byte) []byte {
 
 // mask applies a key to a piece of a payload that begins at an offset (RFC 6455, 5.3).
 func mask(b []byte, key [4]byte, offset int) {
-	for i := range b {
-		b[i] ^= key[(offset+i)&3]
+	var block [512]byte
+	size := min(len(b)+3, len(block)) &^ 3
+	for i := range block[:size] {
+		block[i] = key[(offset+i)&3]
+	}
+	for len(b) > 0 {
+		b = b[subtle.XORBytes(b, b, block[:size]):]
 	}
 }
 

@@ -43,7 +43,9 @@ const refusableBytes = 1024
 // the server may answer only the newest (RFC 6455, 5.5.3), and pongs may overtake messages.
 func (s *session) expect(want ...event) error {
 	for _, w := range want {
-		s.log.expected.add(w.String())
+		if s.log.expected.room() {
+			s.log.expected.add(w.String())
+		}
 	}
 	want = slices.Clone(want)
 	for len(want) > 0 {

@@ -98,9 +98,10 @@ func gobwasEcho(t *testing.T) string {
 }
 
 // TestPeers holds what is known of three libraries, as their users write an echo server on them,
-// so that a change of the suite is seen. Messages of compressed sections are cut to a sample.
+// so that a change of the suite is seen. Of what moves many bytes there is a sample.
 func TestPeers(t *testing.T) {
 	const sample = "1[23].*.[28]"
+	most := []string{"[^9]*", "9.[1-8].1"}
 	// They leave it to their user to look at text.
 	for _, p := range []struct {
 		name   string
@@ -109,7 +110,7 @@ func TestPeers(t *testing.T) {
 		failed []string
 	}{
 		{
-			name: "gorilla", start: gorillaEcho(false), only: []string{""},
+			name: "gorilla", start: gorillaEcho(false), only: most,
 			failed: []string{
 				refusedText,
 				"7.3.2",  // Answers a close frame of one byte by an empty one.
@@ -127,7 +128,7 @@ func TestPeers(t *testing.T) {
 			},
 		},
 		{
-			name: "coder", start: coderEcho(coder.CompressionDisabled, 1<<25), only: []string{""},
+			name: "coder", start: coderEcho(coder.CompressionDisabled, 1<<25), only: most,
 			failed: []string{refusedText, "7.5.1"}, // Does not look at reasons either.
 		},
 		{
@@ -141,7 +142,7 @@ func TestPeers(t *testing.T) {
 			},
 		},
 		{
-			name: "gobwas", start: gobwasEcho, only: []string{""},
+			name: "gobwas", start: gobwasEcho, only: most,
 			failed: []string{"14.4.8"}, // Takes any 24 characters for a key.
 		},
 	} {

@@ -68,11 +68,25 @@ type lines struct {
 }
 
 func (l *lines) add(line string) {
-	if len(l.list) >= loggedMax {
-		l.more++
-		return
+	if l.room() {
+		l.list = append(l.list, line)
 	}
-	l.list = append(l.list, line)
+}
+
+// room says whether there is room for a line, and counts those for which there is none.
+func (l *lines) room() bool {
+	if len(l.list) < loggedMax {
+		return true
+	}
+	l.more++
+	return false
+}
+
+// addFrame adds a frame. Cases send them by the ten thousands; those left out cost no words.
+func (l *lines) addFrame(f *frame) {
+	if l.room() {
+		l.list = append(l.list, f.String())
+	}
 }
 
 // String joins the lines.
@@ -178,7 +192,7 @@ func (s *session) send(cut cutting, frames ...frame) {
 	out := make([]byte, 0, min(room, writeBytes)+16)
 	for i := range frames {
 		f := &frames[i]
-		s.log.sent.add(f.String())
+		s.log.sent.addFrame(f)
 		s.account(f)
 		var key [4]byte
 		if !f.bare {
