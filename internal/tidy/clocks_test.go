@@ -16,6 +16,7 @@ var clockFuncs = []string{
 // One file a package, so that what time means there can be read in one place.
 var clockFiles = map[string]string{
 	"engine/clock.go":           "publishes the tick that all of the engine reads",
+	"internal/conform/clock.go": "how long a server may be silent",
 	"internal/netloop/clock.go": "deadlines of connections",
 	"internal/gateway/clock.go": "uptime, and the pace of a drain",
 	"internal/server/clock.go":  "the pace of the summary",

@@ -17,6 +17,9 @@ type layer struct {
 	// tests lists packages of this module that only its tests may import.
 	tests []string
 
+	// testModules maps modules of others that only its tests may import to the reason for each.
+	testModules map[string]string
+
 	// why says what a boundary is for, where somebody will want to cross it.
 	why string
 }
@@ -26,6 +29,8 @@ const (
 	whyWheel = "the wheel behind WheelRussellLuo"
 	whyPeer  = "a peer of the comparison"
 	whyFrame = "the WebSocket handshake and frame headers"
+
+	whyJudged = "a server that the suite's own tests judge"
 )
 
 // layers is the map of the house, as ARCHITECTURE.md describes it: what each package may import.
@@ -101,6 +106,11 @@ var layers = map[string]layer{
 		why:   "the harness knows only the wire, so that it cannot flatter the server",
 	},
 	"internal/conform": {
+		testModules: map[string]string{
+			"github.com/gorilla/websocket": whyJudged,
+			"github.com/coder/websocket":   whyJudged,
+			"github.com/gobwas/ws":         whyJudged,
+		},
 		why: "it shares no code with the server's parser, so that it shares no bug",
 	},
 	"internal/adminclient": {},
@@ -187,6 +197,11 @@ var layersRule = rule{
 			"internal/conform/a.go":      importing("github.com/gobwas/ws"),
 			"internal/conform/a_test.go": importing("pgregory.net/rapid"),
 		}, want: []string{"may not import github.com/gobwas", "may not import pgregory"}},
+		{name: "servers that conform judges, in its tests", files: map[string]string{
+			"internal/conform/a_test.go": importing("github.com/gobwas/ws/wsutil"),
+			"internal/conform/b_test.go": importing("github.com/gorilla/websocket"),
+			"internal/load/a_test.go":    importing("github.com/gorilla/websocket"),
+		}, want: []string{"internal/load may not import github.com/gorilla/websocket"}},
 		{name: "nobody imports cmd or bench", files: map[string]string{
 			"engine/a_test.go":          importing(module + "/bench"),
 			"internal/server/a_test.go": importing(module + "/cmd/curfewd"),
@@ -265,6 +280,11 @@ func (l layer) allowsDir(dir string, test bool) bool {
 func (l layer) allowsModule(importPath string, s *source) bool {
 	for m := range l.external {
 		if under(importPath, m) {
+			return true
+		}
+	}
+	for m := range l.testModules {
+		if s.test && under(importPath, m) {
 			return true
 		}
 	}
