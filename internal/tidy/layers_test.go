@@ -50,7 +50,7 @@ var layers = map[string]layer{
 			"internal/gateway", "internal/admin", "internal/config",
 			"internal/netloop", "internal/backend", "engine",
 		},
-		tests: []string{"internal/netloop/netlooptest"},
+		tests: []string{"internal/netloop/netlooptest", "internal/conform"},
 	},
 	"internal/admin": {
 		why: "admin declares the interfaces that it needs; server joins them to the gateway",
