@@ -5,5 +5,7 @@ go 1.26
 require (
 	github.com/RussellLuo/timingwheel v0.0.0-20220218152713-54845bda3108
 	github.com/cespare/xxhash/v2 v2.3.0
+	github.com/gobwas/httphead v0.1.0
+	github.com/gobwas/ws v1.5.0
 	pgregory.net/rapid v1.3.0
 )
