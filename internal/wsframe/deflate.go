@@ -4,6 +4,7 @@ import (
 	"compress/flate"
 	"errors"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/gobwas/httphead"
@@ -42,7 +43,11 @@ func NegotiateDeflate(offers string) (d Deflate, answer string) {
 	for _, o := range options {
 		accepted, _ := d.Negotiate(o) // It has no error to return.
 		if d.On() {
-			return d, accepted.String()
+			var b strings.Builder
+			if _, err := httphead.WriteOptions(&b, []httphead.Option{accepted}); err != nil {
+				return 0, ""
+			}
+			return d, b.String()
 		}
 	}
 	return 0, ""
@@ -143,7 +148,7 @@ func (r Role) appendDeflated(dst []byte, d Deflate, op Op, message []byte) ([]by
 	head := r.HeaderBytes(len(message))
 	start := len(dst)
 	var blank [ws.MaxHeaderSize]byte
-	z := deflaters.Get().(*deflater) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+	z := deflaters.Get().(*deflater)
 	z.out = limited{b: append(dst, blank[:head]...), max: start + head + len(message) - 1}
 	ok := z.deflate(message, 1<<d)
 	out := z.out.b

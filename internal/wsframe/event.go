@@ -7,12 +7,16 @@ const (
 	// None is no event: all bytes are taken and more are needed.
 	None Kind = iota
 
-	// Text and Binary are a whole message.
+	// Text is a whole message of text.
 	Text
+
+	// Binary is a whole message of anything.
 	Binary
 
-	// Ping and Pong are control frames. A ping is answered by a pong with the same payload.
+	// Ping is a control frame. It is answered by a pong with the same payload.
 	Ping
+
+	// Pong is a control frame that answers a ping, or nothing.
 	Pong
 
 	// Closing is a close frame, well formed. It is answered by one with the same code.
@@ -47,7 +51,7 @@ const (
 	FaultOpcode             // 5.2: an opcode that is reserved
 	FaultRSV                // 5.2: a reserved bit that no extension gave a meaning
 	FaultMask               // 5.1: a client's frame is not masked, or a server's is
-	FaultLength             // 5.2: a length that is not in its shortest form, or has its top bit set
+	FaultLength             // 5.2: a length that is not in its shortest form, or its top bit set
 	FaultControl            // 5.5: a control frame that is longer than 125 bytes or a fragment
 	FaultContinuation       // 5.4: a continuation of nothing
 	FaultInterleaved        // 5.4: a message within a fragmented one

@@ -83,26 +83,21 @@ func (p *Parser) checkHead(r *Rules, h ws.Header) Fault {
 		state |= ws.StateFragmented
 	}
 	if err := ws.CheckHeader(h, state); err != nil {
-		return headFault(err)
+		return headFaults[err]
 	}
 	return FaultNone
 }
 
-func headFault(err error) Fault {
-	switch err {
-	case ws.ErrProtocolOpCodeReserved:
-		return FaultOpcode
-	case ws.ErrProtocolControlPayloadOverflow, ws.ErrProtocolControlNotFinal:
-		return FaultControl
-	case ws.ErrProtocolNonZeroRsv:
-		return FaultRSV
-	case ws.ErrProtocolMaskRequired, ws.ErrProtocolMaskUnexpected:
-		return FaultMask
-	case ws.ErrProtocolContinuationExpected:
-		return FaultInterleaved
-	default:
-		return FaultContinuation
-	}
+// headFaults are the errors of ws.CheckHeader.
+var headFaults = map[error]Fault{
+	ws.ErrProtocolOpCodeReserved:         FaultOpcode,
+	ws.ErrProtocolControlPayloadOverflow: FaultControl,
+	ws.ErrProtocolControlNotFinal:        FaultControl,
+	ws.ErrProtocolNonZeroRsv:             FaultRSV,
+	ws.ErrProtocolMaskRequired:           FaultMask,
+	ws.ErrProtocolMaskUnexpected:         FaultMask,
+	ws.ErrProtocolContinuationExpected:   FaultInterleaved,
+	ws.ErrProtocolContinuationUnexpected: FaultContinuation,
 }
 
 // overLimit says whether a data frame, or the message with it, is longer than allowed.

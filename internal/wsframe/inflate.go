@@ -3,6 +3,7 @@ package wsframe
 import (
 	"bytes"
 	"compress/flate"
+	"errors"
 	"io"
 	"sync"
 
@@ -34,8 +35,8 @@ type flateReader struct{ io.ReadCloser }
 
 // Reset makes the reader begin a new stream.
 func (f flateReader) Reset(r io.Reader) {
-	if z, ok := f.ReadCloser.(flate.Resetter); ok {
-		z.Reset(r, nil) // It has no error to return without a dictionary.
+	if err := f.ReadCloser.(flate.Resetter).Reset(r, nil); err != nil {
+		panic(err) // It has none to return without a dictionary.
 	}
 }
 
@@ -43,7 +44,7 @@ func (f flateReader) Reset(r io.Reader) {
 // message is empty. It stops at the first byte over the limit, and at the first that is not text
 // where the message is.
 func inflate(r *Rules, message []byte, text bool) (*Buffer, Fault) {
-	z := inflaters.Get().(*inflater) //nolint:errcheck,forcetypeassert // The pool holds nothing else.
+	z := inflaters.Get().(*inflater)
 	defer inflaters.Put(z)
 	z.src.Reset(message)
 	z.out.Reset(&z.src)
@@ -79,7 +80,7 @@ func (z *inflater) inflate(r *Rules, text bool) (out *Buffer, f Fault) {
 		}
 		switch {
 		case err == nil:
-		case err != io.EOF:
+		case !errors.Is(err, io.EOF):
 			return out, FaultDeflate
 		case z.src.Len() > 0 && streams < maxStreams:
 			streams++

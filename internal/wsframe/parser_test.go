@@ -51,8 +51,10 @@ func TestExamples(t *testing.T) {
 		{"unmasked ping", client, ping, `ping "Hello"`},
 		{"masked pong", Rules{}, pong, `pong "Hello"`},
 		{"256 bytes", client, (&wire{}).binary(kib), long("binary", kib)},
-		{"64 KiB", client, (&wire{}).binary(strings.Repeat(kib, 256)),
-			long("binary", strings.Repeat(kib, 256))},
+		{
+			"64 KiB", client, (&wire{}).binary(strings.Repeat(kib, 256)),
+			long("binary", strings.Repeat(kib, 256)),
+		},
 	})
 }
 
@@ -105,7 +107,8 @@ func TestHeaderFaults(t *testing.T) {
 		{"unmasked and empty", Rules{}, (&wire{}).text(""), mask},
 		{"unmasked close", Rules{}, (&wire{}).close(1000, ""), mask},
 		{"masked, to a client", Rules{Role: Client}, fromClient().text("x"), mask},
-		{"two bytes are enough", Rules{}, &wire{b: []byte{0xC1, 0x80}}, "fail 1002 reserved bit set"},
+		{"two bytes are enough", Rules{}, &wire{b: []byte{0xC1, 0x80}},
+			"fail 1002 reserved bit set"},
 		{"one is not", Rules{}, &wire{b: []byte{0xC1}}, ""},
 	})
 }
@@ -228,7 +231,8 @@ func TestUTF8FailsFast(t *testing.T) {
 		{"good", Rules{}, c().text("κόσμε"), `text "κόσμε"`},
 		{"a character in two fragments", Rules{}, c().frame(0x01, "\xce").frame(0x80, "\xba"),
 			`text "κ"`},
-		{"with a ping between", Rules{}, c().frame(0x01, "\xf0\x9f").ping("").frame(0x80, "\x98\x80"),
+		{"with a ping between", Rules{},
+			c().frame(0x01, "\xf0\x9f").ping("").frame(0x80, "\x98\x80"),
 			lines(`ping ""`, `text "😀"`)},
 		{"bad in an unfinished frame", Rules{}, c().text("good").text("a\xffbcdef").cut(5),
 			lines(`text "good"`, bad)},
@@ -242,7 +246,8 @@ func TestUTF8FailsFast(t *testing.T) {
 		{"ends so, with an empty fragment", Rules{}, c().frame(0x01, "\xce").frame(0x80, ""), bad},
 		{"binary is not looked at", Rules{}, c().binary("\xff"), `binary "\xff"`},
 		{"a server cannot skip it", Rules{SkipUTF8: true}, c().text("\xff"), bad},
-		{"a client can", Rules{Role: Client, SkipUTF8: true}, (&wire{}).text("\xff"), `text "\xff"`},
+		{"a client can", Rules{Role: Client, SkipUTF8: true}, (&wire{}).text("\xff"),
+			`text "\xff"`},
 		{"a client need not", Rules{Role: Client}, (&wire{}).text("\xff"), bad},
 	})
 }
@@ -393,7 +398,7 @@ func TestPartialFramesAllocateNothing(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	for f := FaultNone; f < faults; f++ {
+	for f := range faults {
 		if f.String() == "" {
 			t.Errorf("fault %d has no text", f)
 		}

@@ -6,8 +6,6 @@ import (
 	"hash/crc32"
 	"strings"
 	"testing"
-
-	"github.com/gobwas/ws"
 )
 
 // testMask is not symmetric, so that a mask that was turned the wrong way shows.
@@ -100,7 +98,7 @@ func line(e Event) string {
 // session feeds a parser the way a loop does, from a buffer that many connections share, and checks
 // what must be true whatever comes.
 type session struct {
-	t        testing.TB
+	tb       testing.TB
 	rules    Rules
 	pool     *Pool
 	p        Parser
@@ -109,16 +107,16 @@ type session struct {
 	lines    []string
 }
 
-func newSession(t testing.TB, r Rules) *session {
-	t.Helper()
-	s := &session{t: t, rules: r, pool: &Pool{}}
+func newSession(tb testing.TB, r Rules) *session {
+	tb.Helper()
+	s := &session{tb: tb, rules: r, pool: &Pool{}}
 	s.rules.Buffers = s.pool
 	return s
 }
 
 // feed gives the parser one piece.
 func (s *session) feed(piece []byte) {
-	s.t.Helper()
+	s.tb.Helper()
 	s.shared = append(s.shared[:0], piece...)
 	s.received += len(piece)
 	b := s.shared
@@ -137,7 +135,7 @@ func (s *session) feed(piece []byte) {
 		}
 	}
 	if len(b) != 0 {
-		s.t.Fatalf("after None %d bytes are left", len(b))
+		s.tb.Fatalf("after None %d bytes are left", len(b))
 	}
 	for i := range s.shared {
 		s.shared[i] = 0x55
@@ -147,37 +145,37 @@ func (s *session) feed(piece []byte) {
 
 // check holds the parser's promises about what it keeps between reads.
 func (s *session) check() {
-	s.t.Helper()
+	s.tb.Helper()
 	held := s.p.Held()
 	if int64(held) != s.pool.Held() {
-		s.t.Fatalf("Held() = %d, but the pool handed out %d", held, s.pool.Held())
+		s.tb.Fatalf("Held() = %d, but the pool handed out %d", held, s.pool.Held())
 	}
 	if s.p.Idle() && held != 0 {
-		s.t.Fatalf("an idle parser holds %d bytes", held)
+		s.tb.Fatalf("an idle parser holds %d bytes", held)
 	}
 	if limit := 2*s.received + 128; held > limit {
-		s.t.Fatalf("%d bytes came and %d are held", s.received, held)
+		s.tb.Fatalf("%d bytes came and %d are held", s.received, held)
 	}
 	limit := 2 * (s.rules.wireLimit(s.rules.Deflate) + 128)
 	if int64(held) > limit {
-		s.t.Fatalf("%d bytes are held, and the limit allows %d", held, limit)
+		s.tb.Fatalf("%d bytes are held, and the limit allows %d", held, limit)
 	}
 }
 
 // end closes the session and returns its transcript.
 func (s *session) end() string {
-	s.t.Helper()
+	s.tb.Helper()
 	s.p.Reset(&s.rules)
 	if n := s.pool.Held(); n != 0 {
-		s.t.Fatalf("after Reset %d bytes are handed out", n)
+		s.tb.Fatalf("after Reset %d bytes are handed out", n)
 	}
 	return strings.Join(s.lines, "\n")
 }
 
 // transcript is what a parser makes of an input that comes cut at the given places.
-func transcript(t testing.TB, r Rules, input []byte, cuts ...int) string {
-	t.Helper()
-	s := newSession(t, r)
+func transcript(tb testing.TB, r Rules, input []byte, cuts ...int) string {
+	tb.Helper()
+	s := newSession(tb, r)
 	from := 0
 	for _, to := range append(cuts, len(input)) {
 		if to > from {
@@ -188,7 +186,7 @@ func transcript(t testing.TB, r Rules, input []byte, cuts ...int) string {
 	return s.end()
 }
 
-// atEachSplit checks that an input gives the same events whole, byte by byte, and cut at each place.
+// atEachSplit checks that an input gives the same events whole, byte by byte, and cut anywhere.
 func atEachSplit(t *testing.T, r Rules, input []byte, want string) {
 	t.Helper()
 	if got := transcript(t, r, input); got != want {
@@ -207,13 +205,4 @@ func atEachSplit(t *testing.T, r Rules, input []byte, want string) {
 	if got := transcript(t, r, input, all...); got != want {
 		t.Fatalf("byte by byte: transcript\n%s\nwant\n%s", got, want)
 	}
-}
-
-// opFirst is the first byte of a frame.
-func opFirst(fin bool, rsv byte, op ws.OpCode) byte {
-	first := rsv<<4 | byte(op)
-	if fin {
-		first |= 0x80
-	}
-	return first
 }

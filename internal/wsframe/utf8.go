@@ -77,16 +77,18 @@ func (u *UTF8) lead(c byte) int {
 	case c < 0xE0:
 		return 2
 	case c < 0xF0:
-		if c == 0xE0 {
+		switch c {
+		case 0xE0:
 			u.lo = 0xA0
-		} else if c == 0xED {
+		case 0xED:
 			u.hi = 0x9F
 		}
 		return 3
 	case c < 0xF5:
-		if c == 0xF0 {
+		switch c {
+		case 0xF0:
 			u.lo = 0x90
-		} else if c == 0xF4 {
+		case 0xF4:
 			u.hi = 0x8F
 		}
 		return 4

@@ -45,7 +45,16 @@ func (r Role) HeaderBytes(n int) int {
 // payload is masked, in dst, with a key that cannot be guessed. Payload and dst must not overlap.
 // It panics where a control frame would be longer than 125 bytes or a fragment.
 func (r Role) AppendFrame(dst []byte, op Op, fin bool, payload []byte) []byte {
-	return r.appendFrame(dst, op, fin, 0, payload)
+	if op >= OpClose && (!fin || len(payload) > maxControlBytes) {
+		panic("wsframe: a control frame is one frame of at most 125 bytes")
+	}
+	dst = r.appendHeader(dst, op, fin, 0, len(payload))
+	start := len(dst)
+	dst = append(dst, payload...)
+	if r == Client {
+		ws.Cipher(dst[start:], [4]byte(dst[start-4:]), 0)
+	}
+	return dst
 }
 
 // AppendMessage appends a message in one frame: compressed where that was negotiated and is worth
@@ -56,7 +65,7 @@ func (r Role) AppendMessage(dst []byte, d Deflate, op Op, message []byte) []byte
 			return out
 		}
 	}
-	return r.appendFrame(dst, op, true, 0, message)
+	return r.AppendFrame(dst, op, true, message)
 }
 
 // AppendClose appends a close frame. Without a code, which is how an empty one is answered, it has
@@ -64,7 +73,7 @@ func (r Role) AppendMessage(dst []byte, d Deflate, op Op, message []byte) []byte
 // close frame may hold the code.
 func (r Role) AppendClose(dst []byte, code Code, reason string) []byte {
 	if code == NoCode {
-		return r.appendFrame(dst, OpClose, true, 0, nil)
+		return r.AppendFrame(dst, OpClose, true, nil)
 	}
 	if !code.Valid() {
 		panic("wsframe: no close frame may hold this code")
@@ -72,7 +81,7 @@ func (r Role) AppendClose(dst []byte, code Code, reason string) []byte {
 	var payload [maxControlBytes]byte
 	binary.BigEndian.PutUint16(payload[:], uint16(code))
 	n := copy(payload[2:], fitReason(reason))
-	return r.appendFrame(dst, OpClose, true, 0, payload[:2+n])
+	return r.AppendFrame(dst, OpClose, true, payload[:2+n])
 }
 
 // fitReason returns the longest beginning of a reason that is UTF-8 and fits.
@@ -86,19 +95,6 @@ func fitReason(reason string) string {
 		n += size
 	}
 	return reason[:n]
-}
-
-func (r Role) appendFrame(dst []byte, op Op, fin bool, rsv byte, payload []byte) []byte {
-	if op >= OpClose && (!fin || len(payload) > maxControlBytes) {
-		panic("wsframe: a control frame is one frame of at most 125 bytes")
-	}
-	dst = r.appendHeader(dst, op, fin, rsv, len(payload))
-	start := len(dst)
-	dst = append(dst, payload...)
-	if r == Client {
-		ws.Cipher(dst[start:], [4]byte(dst[start-4:]), 0)
-	}
-	return dst
 }
 
 // appendHeader appends the header of a frame. A client's ends with the key.
