@@ -9,3 +9,8 @@ require (
 	github.com/gobwas/ws v1.5.0
 	pgregory.net/rapid v1.3.0
 )
+
+require (
+	github.com/coder/websocket v1.8.15 // indirect
+	github.com/gorilla/websocket v1.5.3 // indirect
+)

@@ -46,6 +46,13 @@ func (p *Parser) Next(r *Rules, b []byte) (Event, []byte) {
 			return Event{}, nil
 		}
 	}
+	if p.flags == 0 && p.headLen == 0 {
+		if e, n := whole(r, b); e.Kind == Failed {
+			return p.fail(r, e.Fault), nil
+		} else if n > 0 {
+			return e, b[n:]
+		}
+	}
 	for {
 		if p.flags&inPayload == 0 {
 			if len(b) == 0 {

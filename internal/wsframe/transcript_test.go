@@ -95,10 +95,16 @@ func line(e Event) string {
 	}
 }
 
+// tester is what testing.T, testing.F and rapid.T have in common, as far as a session needs it.
+type tester interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
 // session feeds a parser the way a loop does, from a buffer that many connections share, and checks
 // what must be true whatever comes.
 type session struct {
-	tb       testing.TB
+	tb       tester
 	rules    Rules
 	pool     *Pool
 	p        Parser
@@ -107,7 +113,7 @@ type session struct {
 	lines    []string
 }
 
-func newSession(tb testing.TB, r Rules) *session {
+func newSession(tb tester, r Rules) *session {
 	tb.Helper()
 	s := &session{tb: tb, rules: r, pool: &Pool{}}
 	s.rules.Buffers = s.pool
@@ -173,7 +179,7 @@ func (s *session) end() string {
 }
 
 // transcript is what a parser makes of an input that comes cut at the given places.
-func transcript(tb testing.TB, r Rules, input []byte, cuts ...int) string {
+func transcript(tb tester, r Rules, input []byte, cuts ...int) string {
 	tb.Helper()
 	s := newSession(tb, r)
 	from := 0

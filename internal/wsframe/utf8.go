@@ -23,27 +23,18 @@ func (u *UTF8) Check(b []byte) bool {
 			b = b[asciiPrefix(b):]
 			continue
 		}
-		n := u.lead(b[0])
-		if n == 0 {
-			return false
-		}
+		c := leads[b[0]&0x7F]
+		n := int(c.bytes)
 		if n > len(b) {
-			u.need = uint8(n) - 1
+			*u = UTF8{need: c.bytes - 1, lo: c.lo, hi: c.hi}
 			_, ok := u.resume(b[1:])
 			return ok
 		}
-		if b[1] < u.lo || u.hi < b[1] {
+		if n == 0 || b[1] < c.lo || c.hi < b[1] {
 			return false
 		}
-		switch n {
-		case 3:
-			if b[2]&0xC0 != 0x80 {
-				return false
-			}
-		case 4:
-			if b[2]&0xC0 != 0x80 || b[3]&0xC0 != 0x80 {
-				return false
-			}
+		if n > 2 && b[2]&0xC0 != 0x80 || n > 3 && b[3]&0xC0 != 0x80 {
+			return false
 		}
 		b = b[n:]
 	}
@@ -66,35 +57,27 @@ func (u *UTF8) resume(b []byte) (rest []byte, ok bool) {
 	return b, true
 }
 
-// lead returns how many bytes a character has by its first one, 0 where none begins so, and sets
-// what its second byte must lie between (RFC 3629 section 4): that excludes overlong forms,
+// lead is what the first byte of a character says: how many bytes that has, 0 where none begins so,
+// and what the second must lie between.
+type lead struct{ bytes, lo, hi uint8 }
+
+// leads has the first bytes from 0x80 on, by RFC 3629 section 4, which excludes overlong forms,
 // surrogates, and what is above U+10FFFF.
-func (u *UTF8) lead(c byte) int {
-	u.lo, u.hi = 0x80, 0xBF
-	switch {
-	case c < 0xC2:
-		return 0
-	case c < 0xE0:
-		return 2
-	case c < 0xF0:
-		switch c {
-		case 0xE0:
-			u.lo = 0xA0
-		case 0xED:
-			u.hi = 0x9F
+var leads = func() (all [128]lead) {
+	fill := func(from, to int, l lead) {
+		for c := from; c <= to; c++ {
+			all[c&0x7F] = l
 		}
-		return 3
-	case c < 0xF5:
-		switch c {
-		case 0xF0:
-			u.lo = 0x90
-		case 0xF4:
-			u.hi = 0x8F
-		}
-		return 4
 	}
-	return 0
-}
+	fill(0xC2, 0xDF, lead{2, 0x80, 0xBF})
+	fill(0xE0, 0xEF, lead{3, 0x80, 0xBF})
+	fill(0xE0, 0xE0, lead{3, 0xA0, 0xBF})
+	fill(0xED, 0xED, lead{3, 0x80, 0x9F})
+	fill(0xF0, 0xF4, lead{4, 0x80, 0xBF})
+	fill(0xF0, 0xF0, lead{4, 0x90, 0xBF})
+	fill(0xF4, 0xF4, lead{4, 0x80, 0x8F})
+	return all
+}()
 
 // asciiPrefix returns how many bytes of ASCII a text begins with.
 func asciiPrefix(b []byte) int {
