@@ -78,19 +78,43 @@ func TestMalformedLength(t *testing.T) {
 	const bad = "fail 1002 malformed length"
 	before := func() *wire { return fromClient().text("before") }
 	runCases(t, []parserCase{
-		{"125 in two bytes", Rules{}, before().raw(0x82, 0xFE, u16(125), ""),
-			lines(`text "before"`, bad)},
-		{"0 in two bytes", Rules{}, before().raw(0x82, 0xFE, u16(0), ""),
-			lines(`text "before"`, bad)},
-		{"65535 in eight bytes", Rules{}, before().raw(0x82, 0xFF, u64(65535), ""),
-			lines(`text "before"`, bad)},
-		{"0 in eight bytes", Rules{}, before().raw(0x82, 0xFF, u64(0), ""),
-			lines(`text "before"`, bad)},
-		{"top bit", Rules{}, before().raw(0x82, 0xFF, u64(1<<63|5), ""),
-			lines(`text "before"`, bad)},
+		{
+			"125 in two bytes",
+			Rules{},
+			before().raw(0x82, 0xFE, u16(125), ""),
+			lines(`text "before"`, bad),
+		},
+		{
+			"0 in two bytes",
+			Rules{},
+			before().raw(0x82, 0xFE, u16(0), ""),
+			lines(`text "before"`, bad),
+		},
+		{
+			"65535 in eight bytes",
+			Rules{},
+			before().raw(0x82, 0xFF, u64(65535), ""),
+			lines(`text "before"`, bad),
+		},
+		{
+			"0 in eight bytes",
+			Rules{},
+			before().raw(0x82, 0xFF, u64(0), ""),
+			lines(`text "before"`, bad),
+		},
+		{
+			"top bit",
+			Rules{},
+			before().raw(0x82, 0xFF, u64(1<<63|5), ""),
+			lines(`text "before"`, bad),
+		},
 		{"top bit alone", Rules{}, &wire{b: []byte{0x82, 0xFF, 0x80}}, bad},
-		{"126 in a control frame", Rules{}, before().raw(0x89, 0xFE, u16(5), "12345"),
-			lines(`text "before"`, "fail 1002 malformed control frame")},
+		{
+			"126 in a control frame",
+			Rules{},
+			before().raw(0x89, 0xFE, u16(5), "12345"),
+			lines(`text "before"`, "fail 1002 malformed control frame"),
+		},
 	})
 }
 
@@ -107,8 +131,12 @@ func TestHeaderFaults(t *testing.T) {
 		{"unmasked and empty", Rules{}, (&wire{}).text(""), mask},
 		{"unmasked close", Rules{}, (&wire{}).close(1000, ""), mask},
 		{"masked, to a client", Rules{Role: Client}, fromClient().text("x"), mask},
-		{"two bytes are enough", Rules{}, &wire{b: []byte{0xC1, 0x80}},
-			"fail 1002 reserved bit set"},
+		{
+			"two bytes are enough",
+			Rules{},
+			&wire{b: []byte{0xC1, 0x80}},
+			"fail 1002 reserved bit set",
+		},
 		{"one is not", Rules{}, &wire{b: []byte{0xC1}}, ""},
 	})
 }
@@ -144,27 +172,58 @@ func wantByFirst(first byte) string {
 func TestFragments(t *testing.T) {
 	c := fromClient
 	runCases(t, []parserCase{
-		{"three", Rules{}, c().frame(0x01, "a").frame(0x00, "b").frame(0x80, "c").text("d"),
-			lines(`text "abc"`, `text "d"`)},
+		{
+			"three",
+			Rules{},
+			c().frame(0x01, "a").frame(0x00, "b").frame(0x80, "c").text("d"),
+			lines(`text "abc"`, `text "d"`),
+		},
 		{"all empty", Rules{}, c().frame(0x02, "").frame(0x00, "").frame(0x80, ""), `binary ""`},
-		{"only the last is not empty", Rules{},
-			c().frame(0x02, "").frame(0x00, "").frame(0x80, "x"), `binary "x"`},
-		{"only the first is not empty", Rules{},
-			c().frame(0x02, "x").frame(0x00, "").frame(0x80, ""), `binary "x"`},
-		{"control frames between", Rules{},
+		{
+			"only the last is not empty",
+			Rules{},
+			c().frame(0x02, "").frame(0x00, "").frame(0x80, "x"), `binary "x"`,
+		},
+		{
+			"only the first is not empty",
+			Rules{},
+			c().frame(0x02, "x").frame(0x00, "").frame(0x80, ""), `binary "x"`,
+		},
+		{
+			"control frames between",
+			Rules{},
 			c().frame(0x01, "a").ping("1").frame(0x00, "b").pong("").ping("2").frame(0x80, "c"),
-			lines(`ping "1"`, `pong ""`, `ping "2"`, `text "abc"`)},
-		{"close between", Rules{},
-			c().frame(0x01, "a").close(1001, "bye").frame(0x80, "c"), `close 1001 "bye"`},
-		{"a message within", Rules{}, c().frame(0x01, "a").ping("1").text("b"),
-			lines(`ping "1"`, "fail 1002 message within a message")},
-		{"a fragment within", Rules{}, c().frame(0x01, "a").frame(0x02, "b"),
-			"fail 1002 message within a message"},
-		{"continuation of nothing", Rules{}, c().frame(0x80, "a"),
-			"fail 1002 continuation of nothing"},
-		{"continuation of what has ended", Rules{},
+			lines(`ping "1"`, `pong ""`, `ping "2"`, `text "abc"`),
+		},
+		{
+			"close between",
+			Rules{},
+			c().frame(0x01, "a").close(1001, "bye").frame(0x80, "c"), `close 1001 "bye"`,
+		},
+		{
+			"a message within",
+			Rules{},
+			c().frame(0x01, "a").ping("1").text("b"),
+			lines(`ping "1"`, "fail 1002 message within a message"),
+		},
+		{
+			"a fragment within",
+			Rules{},
+			c().frame(0x01, "a").frame(0x02, "b"),
+			"fail 1002 message within a message",
+		},
+		{
+			"continuation of nothing",
+			Rules{},
+			c().frame(0x80, "a"),
+			"fail 1002 continuation of nothing",
+		},
+		{
+			"continuation of what has ended",
+			Rules{},
 			c().frame(0x01, "a").frame(0x80, "b").frame(0x00, "c"),
-			lines(`text "ab"`, "fail 1002 continuation of nothing")},
+			lines(`text "ab"`, "fail 1002 continuation of nothing"),
+		},
 	})
 }
 
@@ -174,12 +233,20 @@ func TestControl(t *testing.T) {
 	full := strings.Repeat("x", 125)
 	const bad = "fail 1002 malformed control frame"
 	runCases(t, []parserCase{
-		{"as long as may be", Rules{}, c().ping(full).pong(full),
-			lines(long("ping", full), long("pong", full))},
+		{
+			"as long as may be",
+			Rules{},
+			c().ping(full).pong(full),
+			lines(long("ping", full), long("pong", full)),
+		},
 		{"one longer", Rules{}, c().ping(full + "x"), bad},
 		{"fragmented", Rules{}, c().frame(0x09, "x"), bad},
-		{"a message's limit is not theirs", Rules{MaxMessageBytes: 1}, c().ping(full),
-			long("ping", full)},
+		{
+			"a message's limit is not theirs",
+			Rules{MaxMessageBytes: 1},
+			c().ping(full),
+			long("ping", full),
+		},
 		{"not finished", Rules{}, c().text("a").ping("xyz").cut(1), `text "a"`},
 	})
 }
@@ -194,17 +261,36 @@ func TestClose(t *testing.T) {
 		{"code", Rules{}, c().close(1000, ""), `close 1000 ""`},
 		{"code and reason", Rules{}, c().close(3001, "größer"), `close 3001 "größer"`},
 		{"longest reason", Rules{}, c().close(1000, fits), long("close 1000", fits)},
-		{"too long a reason", Rules{}, c().close(1000, fits+"x"),
-			"fail 1002 malformed control frame"},
-		{"reason not UTF-8", Rules{}, c().close(1000, "a\xff"),
-			"fail 1007 close reason is not UTF-8"},
-		{"reason ends within a character", Rules{}, c().close(1000, "a\xe2\x82"),
-			"fail 1007 close reason is not UTF-8"},
-		{"nothing is read after it", Rules{},
+		{
+			"too long a reason",
+			Rules{},
+			c().close(1000, fits+"x"),
+			"fail 1002 malformed control frame",
+		},
+		{
+			"reason not UTF-8",
+			Rules{},
+			c().close(1000, "a\xff"),
+			"fail 1007 close reason is not UTF-8",
+		},
+		{
+			"reason ends within a character",
+			Rules{},
+			c().close(1000, "a\xe2\x82"),
+			"fail 1007 close reason is not UTF-8",
+		},
+		{
+			"nothing is read after it",
+			Rules{},
 			c().text("a").close(1000, "").text("b").frame(0xFF, "").ping(""),
-			lines(`text "a"`, `close 1000 ""`)},
-		{"nothing is read after a fault", Rules{}, c().text("a").frame(0x83, "").text("b"),
-			lines(`text "a"`, "fail 1002 reserved opcode")},
+			lines(`text "a"`, `close 1000 ""`),
+		},
+		{
+			"nothing is read after a fault",
+			Rules{},
+			c().text("a").frame(0x83, "").text("b"),
+			lines(`text "a"`, "fail 1002 reserved opcode"),
+		},
 	})
 	for code := range 1 << 16 {
 		if code > 5100 && code != 1<<16-1 {
@@ -229,13 +315,24 @@ func TestUTF8FailsFast(t *testing.T) {
 	const bad = "fail 1007 text is not UTF-8"
 	runCases(t, []parserCase{
 		{"good", Rules{}, c().text("κόσμε"), `text "κόσμε"`},
-		{"a character in two fragments", Rules{}, c().frame(0x01, "\xce").frame(0x80, "\xba"),
-			`text "κ"`},
-		{"with a ping between", Rules{},
+		{
+			"a character in two fragments",
+			Rules{},
+			c().frame(0x01, "\xce").frame(0x80, "\xba"),
+			`text "κ"`,
+		},
+		{
+			"with a ping between",
+			Rules{},
 			c().frame(0x01, "\xf0\x9f").ping("").frame(0x80, "\x98\x80"),
-			lines(`ping ""`, `text "😀"`)},
-		{"bad in an unfinished frame", Rules{}, c().text("good").text("a\xffbcdef").cut(5),
-			lines(`text "good"`, bad)},
+			lines(`ping ""`, `text "😀"`),
+		},
+		{
+			"bad in an unfinished frame",
+			Rules{},
+			c().text("good").text("a\xffbcdef").cut(5),
+			lines(`text "good"`, bad),
+		},
 		{"bad in the first fragment", Rules{}, c().frame(0x01, "a\xc0"), bad},
 		{"bad across fragments", Rules{}, c().frame(0x01, "\xce").frame(0x00, "x"), bad},
 		{"overlong", Rules{}, c().text("\xe0\x80"), bad},
@@ -246,8 +343,12 @@ func TestUTF8FailsFast(t *testing.T) {
 		{"ends so, with an empty fragment", Rules{}, c().frame(0x01, "\xce").frame(0x80, ""), bad},
 		{"binary is not looked at", Rules{}, c().binary("\xff"), `binary "\xff"`},
 		{"a server cannot skip it", Rules{SkipUTF8: true}, c().text("\xff"), bad},
-		{"a client can", Rules{Role: Client, SkipUTF8: true}, (&wire{}).text("\xff"),
-			`text "\xff"`},
+		{
+			"a client can",
+			Rules{Role: Client, SkipUTF8: true},
+			(&wire{}).text("\xff"),
+			`text "\xff"`,
+		},
 		{"a client need not", Rules{Role: Client}, (&wire{}).text("\xff"), bad},
 	})
 }
@@ -263,12 +364,19 @@ func TestLimits(t *testing.T) {
 	}
 	runCases(t, []parserCase{
 		{"just", ten, c().text("0123456789"), `text "0123456789"`},
-		{"one over, from two bytes", ten, c().text("before").raw(0x81, 0x8B, nil, "").cut(4),
-			lines(`text "before"`, big)},
-		{"message just", ten, c().frame(0x01, "01234").frame(0x00, "").frame(0x80, "56789"),
-			`text "0123456789"`},
-		{"message one over", ten, c().frame(0x01, "01234").ping("").raw(0x80, 0x86, nil, "").cut(4),
-			lines(`ping ""`, big)},
+		{
+			"one over, from two bytes", ten, c().text("before").raw(0x81, 0x8B, nil, "").cut(4),
+			lines(`text "before"`, big),
+		},
+		{
+			"message just", ten, c().frame(0x01, "01234").frame(0x00, "").frame(0x80, "56789"),
+			`text "0123456789"`,
+		},
+		{
+			"message one over", ten,
+			c().frame(0x01, "01234").ping("").raw(0x80, 0x86, nil, "").cut(4),
+			lines(`ping ""`, big),
+		},
 		{"frame just", frames, c().frame(0x01, "0123").frame(0x80, "4567"), `text "01234567"`},
 		{"frame one over", frames, c().frame(0x01, "01234"), big},
 		{"default", Rules{}, declared(DefaultMaxMessageBytes + 1), big},
@@ -353,8 +461,8 @@ func TestWholeFramesAllocateNothing(t *testing.T) {
 	var p Parser
 	allocs := testing.AllocsPerRun(100, func() {
 		copy(scratch, in)
-		for rest := scratch; ; {
-			var e Event
+		e, rest := Event{}, scratch
+		for {
 			from := len(scratch) - len(rest)
 			if e, rest = p.Next(r, rest); e.Kind == None {
 				break

@@ -25,7 +25,8 @@ func script(data []byte) []byte {
 			"\x88\x88\x83\x09\xC1\xC2\x41\x42\x81\x81\x88\xFF\xC0\x40\x91\x8B"
 		first := firsts[kind%32]
 		if first == 0x88 && len(payload) > 1 && kind&0x80 != 0 {
-			payload = string(binary.BigEndian.AppendUint16(nil, 995+uint16(payload[0])%32)) + payload[2:]
+			code := binary.BigEndian.AppendUint16(nil, 995+uint16(payload[0])%32)
+			payload = string(code) + payload[2:]
 		}
 		ext := binary.BigEndian.AppendUint16(nil, uint16(len(payload)))
 		switch {
@@ -130,8 +131,9 @@ func drawMessage(t *rapid.T, w *wire, text string) (events []string) {
 		w.frame(first, rest[:n])
 		rest, first = rest[n:], 0
 		if rapid.Bool().Draw(t, "ping") {
-			w.ping(text[:min(5, len(text))])
-			events = append(events, line(Event{Kind: Ping, Payload: []byte(text[:min(5, len(text))])}))
+			data := text[:min(5, len(text))]
+			w.ping(data)
+			events = append(events, line(Event{Kind: Ping, Payload: []byte(data)}))
 		}
 	}
 	w.frame(first|0x80, rest)

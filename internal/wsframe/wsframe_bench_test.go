@@ -38,12 +38,11 @@ func benchInputs() []struct {
 	return inputs
 }
 
-// BenchmarkParse reads masked frames that lie whole in the buffer. The frames are unmasked in place,
-// so each round reads what the one before made of them; text stays ASCII with this mask.
+// BenchmarkParse reads masked frames that lie whole in the buffer.
 func BenchmarkParse(b *testing.B) {
 	for _, c := range benchInputs() {
 		r := &Rules{MaxMessageBytes: 1 << 20}
-		in := maskedToASCII(c.in)
+		in := unchanging(c.in)
 		b.Run("impl=wsframe/"+c.name, func(b *testing.B) {
 			b.SetBytes(int64(len(in)))
 			b.ReportAllocs()
@@ -69,8 +68,9 @@ func BenchmarkParse(b *testing.B) {
 	}
 }
 
-// maskedToASCII gives all frames an empty mask, so that unmasking does its work and changes nothing.
-func maskedToASCII(in []byte) []byte {
+// unchanging gives all frames a mask of zeros, so that unmasking them in place does its work and
+// the next round reads the same.
+func unchanging(in []byte) []byte {
 	var out []byte
 	p, r := Parser{}, &Rules{MaxMessageBytes: 1 << 20}
 	e, rest := p.Next(r, bytes.Clone(in))
@@ -91,6 +91,7 @@ func maskedToASCII(in []byte) []byte {
 
 // benchGobwasHeader is the least that a reader of gobwas/ws does: header, check, mask.
 func benchGobwasHeader(b *testing.B, in []byte) {
+	b.Helper()
 	src := bytes.NewReader(in)
 	var head [ws.MaxHeaderSize]byte
 	for b.Loop() {
@@ -114,6 +115,7 @@ func benchGobwasHeader(b *testing.B, in []byte) {
 
 // benchWsutil is the blocking reader that most users of gobwas/ws have.
 func benchWsutil(b *testing.B, in []byte) {
+	b.Helper()
 	src := bytes.NewReader(in)
 	payload := make([]byte, 64<<10)
 	r := wsutil.Reader{Source: src, State: ws.StateServerSide, CheckUTF8: true}
@@ -138,7 +140,7 @@ func benchWsutil(b *testing.B, in []byte) {
 func BenchmarkParseInTwo(b *testing.B) {
 	for _, c := range benchInputs() {
 		r := &Rules{MaxMessageBytes: 1 << 20, Buffers: &Pool{}}
-		in := maskedToASCII(c.in)
+		in := unchanging(c.in)
 		b.Run(c.name, func(b *testing.B) {
 			b.SetBytes(int64(len(in)))
 			b.ReportAllocs()
