@@ -65,7 +65,7 @@ func (p *Parser) RestoreState(r *Rules, state []byte) error {
 	q.left = int64(binary.LittleEndian.Uint64(b))
 	kept, ctl := binary.LittleEndian.Uint64(b[8:]), uint64(b[16])
 	b = b[17:]
-	if !q.sound() || kept > uint64(len(b)) || uint64(len(b))-kept != ctl ||
+	if !q.sound(r) || kept > uint64(len(b)) || uint64(len(b))-kept != ctl ||
 		kept > uint64(r.wireLimit(q.flags&compressed != 0)) || ctl > maxControlBytes {
 		return ErrState
 	}
@@ -79,8 +79,17 @@ func (p *Parser) RestoreState(r *Rules, state []byte) error {
 
 // sound says whether a parser's fields are ones that parsing leads to, as far as going on relies on
 // it.
-func (p *Parser) sound() bool {
-	return p.flags&lent == 0 && int(p.headLen) < len(p.head) && p.utf8.need <= 3 && p.left >= 0 &&
+func (p *Parser) sound(r *Rules) bool {
+	if p.headLen > 0 {
+		// What has come of a header is not all of it.
+		if p.flags&inPayload != 0 || int(p.headLen) >= len(p.head) {
+			return false
+		}
+		if _, n, f := p.readHead(r, p.head[:p.headLen]); n > 0 || f != FaultNone {
+			return false
+		}
+	}
+	return p.flags&lent == 0 && p.utf8.need <= 3 && p.left >= 0 &&
 		(p.left == 0 || p.flags&inPayload != 0) &&
 		(p.flags&control == 0 || ws.OpCode(p.head[0]).IsControl())
 }

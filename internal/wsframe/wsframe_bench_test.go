@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/gobwas/ws"
 	"github.com/gobwas/ws/wsutil"
@@ -221,11 +222,19 @@ func BenchmarkUTF8(b *testing.B) {
 		"cjk":      strings.Repeat("日本語の文字列", 48),
 	} {
 		in := []byte(text)
-		b.Run(name, func(b *testing.B) {
+		b.Run("impl=wsframe/text="+name, func(b *testing.B) {
 			b.SetBytes(int64(len(in)))
 			for b.Loop() {
 				var u UTF8
 				if !u.Check(in) {
+					b.Fatal("not UTF-8")
+				}
+			}
+		})
+		b.Run("impl=unicode-utf8/text="+name, func(b *testing.B) {
+			b.SetBytes(int64(len(in)))
+			for b.Loop() {
+				if !utf8.Valid(in) {
 					b.Fatal("not UTF-8")
 				}
 			}
