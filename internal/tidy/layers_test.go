@@ -73,7 +73,10 @@ var layers = map[string]layer{
 		why:      "the client of tests shares no code with the server, so that it shares no bug",
 	},
 	"internal/wsframe": {
-		external: map[string]string{"github.com/gobwas/ws": whyFrame},
+		external: map[string]string{
+			"github.com/gobwas/ws":       whyFrame,
+			"github.com/gobwas/httphead": "the options of an extension, as gobwas/ws hands them out",
+		},
 		why:      "bytes in, events out, no I/O",
 	},
 
@@ -149,6 +152,8 @@ var testModules = map[string]string{
 	"pgregory.net/rapid":                "model tests",
 	"github.com/anishathalye/porcupine": "linearizability",
 	"github.com/google/go-cmp":          "a diff where want and got are large",
+	"github.com/gorilla/websocket":      "a WebSocket implementation to compare with",
+	"github.com/coder/websocket":        "a WebSocket implementation to compare with",
 }
 
 var layersRule = rule{
