@@ -62,7 +62,7 @@ var layers = map[string]layer{
 	"internal/netloop": {
 		house: []string{"internal/wsframe", "internal/wheel"},
 		external: map[string]string{
-			"github.com/gobwas/ws": whyFrame,
+			"github.com/gobwas/ws": "the WebSocket handshake",
 			"golang.org/x/sys":     "epoll and socket options",
 		},
 		tests: []string{"internal/netloop/netlooptest"},
@@ -75,9 +75,9 @@ var layers = map[string]layer{
 	"internal/wsframe": {
 		external: map[string]string{
 			"github.com/gobwas/ws":       whyFrame,
-			"github.com/gobwas/httphead": "the options of an extension, as gobwas/ws hands them out",
+			"github.com/gobwas/httphead": "options of extensions, as gobwas/ws hands them out",
 		},
-		why:      "bytes in, events out, no I/O",
+		why: "bytes in, events out, no I/O",
 	},
 
 	"engine": {
