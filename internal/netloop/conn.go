@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/gobwas/ws"
+	"github.com/curfew-go/curfew/internal/wsframe"
 )
 
 const (
@@ -22,7 +22,7 @@ const (
 	// frame, and the peer letting go of the socket. A write may never take longer than
 	// Options.writeTimeout, the last one neither.
 	closeTimeout = 5 * time.Second
-	// unfinishedMax is how long a frame may take where no pings find out about its sender.
+	// unfinishedMax is how long a message may take where no pings find out about its sender.
 	unfinishedMax = 40 * time.Second
 	// lingerBytesMax is how much is read and thrown away so that the peer sees the last answer.
 	lingerBytesMax = 256 << 10
@@ -66,12 +66,12 @@ type conn struct {
 	writers sync.WaitGroup // the goroutine that runs write, if any
 
 	// The rest belongs to the goroutine.
-	parser     parser
+	parser     wsframe.Parser
 	armed      time.Time // the read deadline that is set; zero: none
 	rearm      bool      // it is not what armed says any more
-	life       time.Time // when the last whole frame came
+	life       time.Time // when the last whole message or control frame came
 	pinged     time.Time // when a ping went out that nothing has answered; zero: none
-	unfinished time.Time // since when the bytes end inside a frame; zero: they do not
+	unfinished time.Time // since when the bytes end inside a message; zero: they do not
 	peerClosed bool      // the peer's close frame came
 	mute       bool      // nothing the peer sends is understood any more
 	told       bool      // the handler knows of the end
@@ -97,9 +97,9 @@ func (c *conn) Ready() { c.ready.Store(true) }
 
 // Send queues a message.
 func (c *conn) Send(kind Kind, payload []byte) bool {
-	op := ws.OpText
+	op := wsframe.OpText
 	if kind == Binary {
-		op = ws.OpBinary
+		op = wsframe.OpBinary
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,20 +179,20 @@ func (c *conn) run() {
 		return
 	}
 	c.life = now()
-	left := c.turn(rest)
-	buf := make([]byte, readBytes)
-	n := copy(buf, left)
+	c.turn(rest)
 	release()
+	buf := make([]byte, readBytes)
 	for !c.over() {
-		m, err := c.readUntil(buf[n:], c.due())
-		if m > 0 {
-			n = copy(buf, c.turn(buf[:n+m]))
+		n, err := c.readUntil(buf, c.due())
+		if n > 0 {
+			c.turn(buf[:n])
 		}
 		if err != nil && !isTimeout(err) {
 			c.lost()
 		}
 		c.look(now())
 	}
+	c.parser.Reset(&c.srv.rules) // a teardown holds nothing that nobody will read
 	c.tell()
 	c.teardown()
 }
@@ -207,42 +207,35 @@ func (c *conn) over() bool {
 	return broken || c.peerClosed || c.mute || !now().Before(closeAt)
 }
 
-// turn handles all whole frames in b and gives what is left, which is less than a control frame.
-// What the handler sends meanwhile leaves in one write.
-func (c *conn) turn(b []byte) (left []byte) {
+// turn handles what b completes; the parser keeps the rest. What the handler sends meanwhile leaves
+// in one write.
+func (c *conn) turn(b []byte) {
 	c.cork(true)
 	defer c.cork(false)
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked(p)
-			c.mute, left = true, nil
+			c.mute = true
 		}
 	}()
-	frames := c.parser.frames
-	for !c.mute && !c.peerClosed {
-		n, e, f := c.parser.next(b)
-		b = b[n:]
-		switch {
-		case f != nil:
-			c.mute = true
-			c.end(End{CauseProtocol, f.code}, f.reason)
-		case e.found:
-			c.handle(e)
-		case n == 0 || len(b) == 0:
-			c.noteLife(frames, len(b) > 0)
-			return b
+	var e wsframe.Event
+	for alive := false; !c.mute && !c.peerClosed; alive = true {
+		if e, b = c.parser.Next(&c.srv.rules, b); e.Kind == wsframe.None {
+			c.noteLife(alive)
+			return
 		}
+		c.handle(e)
 	}
-	return nil
 }
 
-// noteLife keeps the times that the deadlines of due are made of.
-func (c *conn) noteLife(before uint64, partial bool) {
-	if c.parser.frames != before {
+// noteLife keeps the times that the deadlines of due are made of, at the end of a turn. Something
+// whole came in it where the peer is alive.
+func (c *conn) noteLife(alive bool) {
+	if alive {
 		c.life, c.pinged, c.unfinished = now(), time.Time{}, time.Time{}
 	}
 	switch {
-	case !partial && !c.parser.unfinished():
+	case c.parser.Idle():
 		c.unfinished = time.Time{}
 	case c.unfinished.IsZero():
 		c.unfinished = now()
@@ -250,26 +243,43 @@ func (c *conn) noteLife(before uint64, partial bool) {
 }
 
 // handle passes on what the parser found.
-func (c *conn) handle(e event) {
-	s, _, _ := c.state()
-	if e.op == ws.OpClose {
+func (c *conn) handle(e wsframe.Event) {
+	switch e.Kind {
+	case wsframe.Closing:
 		c.peerClosed = true
-		c.end(End{CausePeer, e.code}, "")
+		c.end(End{CausePeer, Code(e.Code)}, "")
+		return
+	case wsframe.Failed:
+		c.mute = true
+		c.end(End{CauseProtocol, Code(e.Code)}, complaint(e.Fault))
 		return
 	}
-	if s == stageClosing {
+	if s, _, _ := c.state(); s == stageClosing {
 		return // all but the close frame is of no use any more
 	}
-	switch e.op {
-	case ws.OpText:
-		c.srv.o.Handler.Message(c, Text, e.payload)
-	case ws.OpBinary:
-		c.srv.o.Handler.Message(c, Binary, e.payload)
-	case ws.OpPing:
-		c.sendControl(func(q *queue) { q.pong(e.payload) })
+	switch e.Kind {
+	case wsframe.Text:
+		c.srv.o.Handler.Message(c, Text, e.Payload)
+	case wsframe.Binary:
+		c.srv.o.Handler.Message(c, Binary, e.Payload)
+	case wsframe.Ping:
+		c.sendControl(func(q *queue) { q.pong(e.Payload) })
 		c.srv.o.Handler.Control(c, Ping)
-	case ws.OpPong:
+	case wsframe.Pong:
 		c.srv.o.Handler.Control(c, Pong)
+	}
+}
+
+// complaint is what a client is told of its fault: the fault in its own words, but where those of
+// a server say more.
+func complaint(f wsframe.Fault) string {
+	switch f {
+	case wsframe.FaultMask:
+		return "frames from client to server must be masked"
+	case wsframe.FaultTooBig:
+		return "message is too big"
+	default:
+		return f.String()
 	}
 }
 
@@ -306,7 +316,7 @@ func (c *conn) look(t time.Time) {
 		c.end(End{CauseHello, CodeHelloTimeout}, "no hello")
 	case o.PingInterval == 0:
 		if !c.unfinished.IsZero() && !t.Before(c.unfinished.Add(unfinishedMax)) {
-			c.end(End{CauseSilent, CodeNoPong}, "frame took too long")
+			c.end(End{CauseSilent, CodeNoPong}, "message took too long")
 		}
 	case !c.pinged.IsZero():
 		if !t.Before(c.pinged.Add(o.PingTimeout)) {
@@ -314,7 +324,7 @@ func (c *conn) look(t time.Time) {
 		}
 	case !t.Before(c.life.Add(o.PingInterval)):
 		c.pinged = t
-		c.sendControl(func(q *queue) { q.frame(ws.OpPing, nil) })
+		c.sendControl(func(q *queue) { q.frame(wsframe.OpPing, nil) })
 	}
 }
 

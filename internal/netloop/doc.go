@@ -7,10 +7,11 @@
 //
 // # Terms
 //
-// The head is an HTTP request up to its blank line. A turn is what one read brings: all complete
-// frames in it are handled, and what the handler answers meanwhile leaves in one write. The end of
-// a connection is the moment from which nothing more is read from it; its teardown (a last write,
-// the peer's close frame, the socket itself) follows, at most five seconds long.
+// The head is an HTTP request up to its blank line. A turn is what one read brings: the messages
+// and control frames that it completes are handled, and what the handler answers meanwhile leaves
+// in one write. A sign of life is a whole message or a control frame; a fragment is none. The end
+// of a connection is the moment from which nothing more is read from it; its teardown (a last
+// write, the peer's close frame, the socket itself) follows, at most five seconds long.
 //
 // # Design
 //
@@ -28,14 +29,13 @@
 // passes, the reader looks at what is really due and sets it anew. A second goroutine writes while
 // the queue holds something and is gone when it is empty, so whoever sends never waits for a peer.
 //
-// The parser ([parser], in parser.go) is pure: bytes in, events out, at any split. Nothing above it
+// Package wsframe reads and writes the frames: bytes in, events out, at any split. Nothing above it
 // knows that a connection has a goroutine; the interfaces [Conn] and [Handler] are all that the
 // gateway sees, so loops over epoll can stand where the goroutines stand.
 //
-// gobwas/ws does the handshake, frame headers, masking and the checks of headers and close frames.
-// What it leaves to its user is done here: limits on the head and on messages before anything is
-// allocated, strict HTTP, bytes that follow the head, answers to every malformed request, UTF-8,
-// non-minimal lengths, and header and payload in one write.
+// gobwas/ws does the handshake. What it leaves to its user is done here: limits on the head before
+// anything is allocated, strict HTTP, bytes that follow the head, and answers to every malformed
+// request.
 //
 // # Concurrency
 //
@@ -47,6 +47,7 @@
 // # Limits
 //
 // A head has at most 8 KiB and 64 header lines. What one connection holds is bounded: at most its
-// head before the upgrade, at most [Options.MaxMessageBytes] of unfinished message and
-// [Options.WriteBufferBytes] of queue after it; one larger message may wait when nothing else does.
+// head before the upgrade; after it a buffer to read into, for an unfinished message less than
+// twice what has come of it, which [Options.MaxMessageBytes] bounds, and
+// [Options.WriteBufferBytes] of queue; one larger message may wait when nothing else does.
 package netloop

@@ -77,8 +77,9 @@ type Conn interface {
 	// Send queues a Text or Binary message. It copies payload and never waits. It gives false when
 	// the connection has ended, or ends it because the peer does not keep up.
 	Send(kind Kind, payload []byte) bool
-	// Close ends the connection: what is queued is still written, then a close frame. Closing an
-	// ended connection does nothing.
+	// Close ends the connection: what is queued is still written, then a close frame, which is
+	// empty where the code is 0. Closing an ended connection does nothing. It panics where no
+	// close frame may hold the code.
 	Close(code Code, reason string)
 }
 

@@ -20,9 +20,10 @@ type Options struct {
 	// HelloTimeout bounds the time from accept to [Conn.Ready]; above 0.
 	HelloTimeout time.Duration
 	// PingInterval is how long a connection may be silent before it is pinged; 0: no pings, and
-	// frames end after 40 s.
+	// a message must be whole after 40 s.
 	PingInterval time.Duration
-	// PingTimeout is how long a pinged connection has to send a whole frame; above 0.
+	// PingTimeout is how long a pinged connection has to complete a message or send a control
+	// frame; above 0.
 	PingTimeout time.Duration
 	// MaxMessageBytes bounds one message; above 0.
 	MaxMessageBytes int

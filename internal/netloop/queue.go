@@ -1,10 +1,6 @@
 package netloop
 
-import (
-	"encoding/binary"
-
-	"github.com/gobwas/ws"
-)
+import "github.com/curfew-go/curfew/internal/wsframe"
 
 // pongsMax is how many pongs may wait; of further pings only the newest is answered.
 const pongsMax = 16
@@ -19,29 +15,24 @@ type queue struct {
 	pongs   int    // in pending
 	late    []byte // payload of the newest ping beyond pongsMax
 	hasLate bool
-	buf     [ws.MaxHeaderSize]byte
-}
-
-// Write lets gobwas/ws write a header to the end of the queue.
-func (q *queue) Write(p []byte) (int, error) {
-	q.pending = append(q.pending, p...)
-	return len(p), nil
 }
 
 // frame appends a whole frame, whatever waits already.
-func (q *queue) frame(op ws.OpCode, payload []byte) {
+func (q *queue) frame(op wsframe.Op, payload []byte) {
+	q.pending = wsframe.Server.AppendFrame(q.room(), op, true, payload)
+}
+
+// room is what waits, with a buffer to append to.
+func (q *queue) room() []byte {
 	if q.pending == nil {
 		q.pending = getBuffer()
 	}
-	h := ws.Header{Fin: true, OpCode: op, Length: int64(len(payload))}
-	// The queue takes all, and no length of a slice is malformed.
-	_ = ws.WriteHeaderBuffer(q, h, q.buf[:])
-	q.pending = append(q.pending, payload...)
+	return q.pending
 }
 
 // put appends a message, or gives false when too much waits. One of any size may wait while nothing
 // else does but what is being written: that may be through already, and only its writer knows.
-func (q *queue) put(op ws.OpCode, payload []byte) bool {
+func (q *queue) put(op wsframe.Op, payload []byte) bool {
 	if len(q.pending) > 0 && len(q.pending)+q.flight+len(payload) > q.bytesMax {
 		return false
 	}
@@ -53,7 +44,7 @@ func (q *queue) put(op ws.OpCode, payload []byte) bool {
 func (q *queue) pong(payload []byte) {
 	if q.pongs < pongsMax {
 		q.pongs++
-		q.frame(ws.OpPong, payload)
+		q.frame(wsframe.OpPong, payload)
 		return
 	}
 	q.late = append(q.late[:0], payload...)
@@ -62,13 +53,7 @@ func (q *queue) pong(payload []byte) {
 
 // closeFrame appends a close frame; without a code it is empty.
 func (q *queue) closeFrame(code Code, reason string) {
-	if code == 0 {
-		q.frame(ws.OpClose, nil)
-		return
-	}
-	const reasonBytesMax = ws.MaxControlFramePayloadSize - 2
-	body := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reason)), uint16(code))
-	q.frame(ws.OpClose, append(body, reason[:min(len(reason), reasonBytesMax)]...))
+	q.pending = wsframe.Server.AppendClose(q.room(), wsframe.Code(code), reason)
 }
 
 // drop forgets what was not taken yet.
@@ -82,7 +67,7 @@ func (q *queue) drop() {
 func (q *queue) take() []byte {
 	if len(q.pending) == 0 && q.hasLate {
 		q.hasLate = false
-		q.frame(ws.OpPong, q.late)
+		q.frame(wsframe.OpPong, q.late)
 	}
 	if len(q.pending) == 0 {
 		putBuffer(q.pending)

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/wsframe"
 )
 
 const (
@@ -21,7 +23,9 @@ var ErrStopped = errors.New("netloop: server is stopped")
 
 // Server accepts connections and runs them.
 type Server struct {
-	o Options // set by New, then only read
+	o     Options       // set by New, then only read
+	rules wsframe.Rules // set by New, then only read
+	kept  wsframe.Pool  // unfinished frames and messages of all connections
 
 	stopping atomic.Bool   // set once, by Stop; read by readers without the lock
 	stopped  chan struct{} // closed by Stop
@@ -43,6 +47,7 @@ func New(o Options) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{o: o, stopped: make(chan struct{})}
+	s.rules = wsframe.Rules{MaxMessageBytes: int64(o.MaxMessageBytes), Buffers: &s.kept}
 	s.mu.conns = make(map[ID]*conn)
 	s.mu.listeners = make(map[net.Listener]struct{})
 	s.mu.empty = make(chan struct{})
@@ -106,7 +111,6 @@ func (s *Server) add(nc net.Conn) *conn {
 	}
 	s.mu.next++
 	c := &conn{srv: s, nc: nc, id: s.mu.next, accepted: now()}
-	c.parser.messageBytesMax = int64(s.o.MaxMessageBytes)
 	c.mu.queue.bytesMax = s.o.WriteBufferBytes
 	s.mu.conns[c.id] = c
 	s.running.Add(1)

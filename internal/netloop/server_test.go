@@ -157,6 +157,9 @@ func bubble(t *testing.T, o Options, f func(r *room)) {
 			if n := s.Len(); n != 0 {
 				t.Errorf("%d connections are left", n)
 			}
+			if n := s.kept.Held(); n != 0 {
+				t.Errorf("%d bytes of unfinished messages are held", n)
+			}
 			h.checkLedger(t)
 		})
 		f(&room{s, h, t})
@@ -357,6 +360,85 @@ func TestServer_HalfAFrameIsNoSignOfLife(t *testing.T) {
 				t.Errorf("interval %v: closed after %v, want 40s", interval, d)
 			}
 			<-trickled
+		})
+	}
+}
+
+// TestServer_FragmentsAreNoSignOfLife sends whole frames of a message that does not end.
+func TestServer_FragmentsAreNoSignOfLife(t *testing.T) {
+	for _, interval := range []time.Duration{30 * time.Second, 0} {
+		o := options(&echo{})
+		o.PingInterval = interval
+		one(t, o, func(r *room, c *netlooptest.Client) {
+			t := r.t
+			start := time.Now()
+			sent := make(chan struct{})
+			go func() {
+				defer close(sent)
+				op := ws.OpText
+				for {
+					fragment := netlooptest.Frame(op, false, []byte("x"))
+					if _, err := c.Conn.Write(fragment); err != nil {
+						return
+					}
+					op = ws.OpContinuation
+					time.Sleep(time.Second)
+				}
+			}()
+			if interval > 0 {
+				c.Want("ping")
+			}
+			if got := c.Next(); !strings.HasPrefix(got, "close 4102 ") {
+				t.Errorf("interval %v: %q, want a close with 4102", interval, got)
+			}
+			if d := time.Since(start); d != 40*time.Second {
+				t.Errorf("interval %v: closed after %v, want 40s", interval, d)
+			}
+			c.Want("eof")
+			<-sent
+		})
+	}
+}
+
+// TestServer_KeepsNothingBetweenMessages sends messages in pieces, pings among them, and looks at
+// what is held.
+func TestServer_KeepsNothingBetweenMessages(t *testing.T) {
+	one(t, options(&echo{}), func(r *room, c *netlooptest.Client) {
+		large := strings.Repeat("x", 30<<10)
+		frame := netlooptest.Frame(ws.OpText, true, []byte(large))
+		for range 3 {
+			c.Write(netlooptest.Frame(ws.OpText, false, []byte("a")))
+			c.Write(netlooptest.Frame(ws.OpPing, true, []byte("p"))[:5])
+			synctest.Wait()
+			if n := r.kept.Held(); n == 0 || n > 128 {
+				r.t.Errorf("%d bytes are held for the beginnings of a message and a ping", n)
+			}
+			c.Write(netlooptest.Frame(ws.OpPing, true, []byte("p"))[5:])
+			c.Write(netlooptest.Frame(ws.OpContinuation, true, []byte("b")))
+			c.Want("pong p", "text ab")
+			c.Write(frame[:20])
+			c.Write(frame[20:])
+			c.Want("text " + large)
+			synctest.Wait()
+			if n := r.kept.Held(); n != 0 {
+				r.t.Errorf("%d bytes are held by an idle connection", n)
+			}
+		}
+	})
+}
+
+// TestServer_EarlyFaults sends what is wrong before its frame, or even its header, is whole.
+func TestServer_EarlyFaults(t *testing.T) {
+	badText := netlooptest.Frame(ws.OpText, false, []byte("\xed\xa0x"))
+	for want, bad := range map[string][]byte{
+		"close 1002 malformed length":   {0x82, 0xfe, 0, 125},
+		"close 1002 reserved opcode":    {0x83, 0x80},
+		"close 1007 text is not UTF-8":  badText[:8],
+		"close 1009 message is too big": {0x82, 0xff, 0, 0, 0, 0, 0, 1, 0, 1},
+	} {
+		one(t, options(&echo{}), func(_ *room, c *netlooptest.Client) {
+			c.Write(bad)
+			c.Want(want, "eof")
 		})
 	}
 }

@@ -67,7 +67,7 @@ var layers = map[string]layer{
 	"internal/netloop": {
 		house: []string{"internal/wsframe", "internal/wheel"},
 		external: map[string]string{
-			"github.com/gobwas/ws": whyFrame,
+			"github.com/gobwas/ws": "the WebSocket handshake",
 			"golang.org/x/sys":     "epoll and socket options",
 		},
 		tests: []string{"internal/netloop/netlooptest"},
@@ -78,8 +78,11 @@ var layers = map[string]layer{
 		why:      "the client of tests shares no code with the server, so that it shares no bug",
 	},
 	"internal/wsframe": {
-		external: map[string]string{"github.com/gobwas/ws": whyFrame},
-		why:      "bytes in, events out, no I/O",
+		external: map[string]string{
+			"github.com/gobwas/ws":       whyFrame,
+			"github.com/gobwas/httphead": "options of extensions, as gobwas/ws hands them out",
+		},
+		why: "bytes in, events out, no I/O",
 	},
 
 	"engine": {
@@ -159,6 +162,8 @@ var testModules = map[string]string{
 	"pgregory.net/rapid":                "model tests",
 	"github.com/anishathalye/porcupine": "linearizability",
 	"github.com/google/go-cmp":          "a diff where want and got are large",
+	"github.com/gorilla/websocket":      "a WebSocket implementation to compare with",
+	"github.com/coder/websocket":        "a WebSocket implementation to compare with",
 }
 
 var layersRule = rule{
