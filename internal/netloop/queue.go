@@ -31,9 +31,14 @@ func (q *queue) room() []byte {
 }
 
 // put appends a message, or gives false when too much waits. One of any size may wait while nothing
-// else does but what is being written: that may be through already, and only its writer knows.
+// else does but what is being written: that may be through already, and only its writer knows. As
+// much again may wait while nothing is being written: the peer had no chance to be slow.
 func (q *queue) put(op wsframe.Op, payload []byte) bool {
-	if len(q.pending) > 0 && len(q.pending)+q.flight+len(payload) > q.bytesMax {
+	limit := q.bytesMax
+	if q.flight == 0 {
+		limit *= 2
+	}
+	if len(q.pending) > 0 && len(q.pending)+q.flight+len(payload) > limit {
 		return false
 	}
 	q.frame(op, payload)

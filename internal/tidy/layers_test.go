@@ -82,6 +82,10 @@ var layers = map[string]layer{
 			"github.com/gobwas/ws":       whyFrame,
 			"github.com/gobwas/httphead": "options of extensions, as gobwas/ws hands them out",
 		},
+		testModules: map[string]string{
+			"github.com/gorilla/websocket": "a WebSocket implementation to compare with",
+			"github.com/coder/websocket":   "a WebSocket implementation to compare with",
+		},
 		why: "bytes in, events out, no I/O",
 	},
 
@@ -162,8 +166,6 @@ var testModules = map[string]string{
 	"pgregory.net/rapid":                "model tests",
 	"github.com/anishathalye/porcupine": "linearizability",
 	"github.com/google/go-cmp":          "a diff where want and got are large",
-	"github.com/gorilla/websocket":      "a WebSocket implementation to compare with",
-	"github.com/coder/websocket":        "a WebSocket implementation to compare with",
 }
 
 var layersRule = rule{
