@@ -11,6 +11,8 @@ FUZZTIME ?= 1m
 ARGS     ?=
 
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
+# The linter's cache remembers paths, and so must not be shared between checkouts.
+export GOLANGCI_LINT_CACHE := $(CURDIR)/build/lint-cache
 GOVULNCHECK   := $(GO) run golang.org/x/vuln/cmd/govulncheck@v1.9.0
 export BENCHSTAT := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260709024250-82a0b07e230d
 
