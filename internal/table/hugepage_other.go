@@ -4,4 +4,4 @@ package table
 
 import "unsafe"
 
-func adviseHuge(unsafe.Pointer, uintptr) {}
+func adviseHuge(unsafe.Pointer, uintptr, uintptr) uintptr { return 0 }

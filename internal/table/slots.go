@@ -134,7 +134,7 @@ func (s *Store) WantsSpare() bool {
 func (s *Store) MakeSpare() *Spare {
 	c := new(chunk)
 	if len(s.slots.Load().chunks) >= hugeChunks {
-		adviseHuge(unsafe.Pointer(c), unsafe.Sizeof(*c))
+		s.hugeEnd.Store(adviseHuge(unsafe.Pointer(c), unsafe.Sizeof(*c), s.hugeEnd.Load()))
 	}
 	const perPage = 4096 / 8
 	for i := 0; i < chunkSlots; i += perPage {

@@ -28,6 +28,9 @@ type Store struct {
 	spare       *chunk
 	spareWanted atomic.Bool
 
+	// hugeEnd is the end of the last block that the kernel was asked to make a huge page.
+	hugeEnd atomic.Uintptr
+
 	_ [64]byte
 	// stamped is whether a touch changed a word since it was last taken.
 	stamped atomic.Bool
