@@ -18,6 +18,7 @@
 #   BENCHTIME  how long a sample of a fast operation takes        (200ms)
 #   BENCH      run these benchmarks in place of a set, as for go test -bench
 #   LARGE      1 adds ten million sessions to idle, gc, growth and memory; 0 does not  (full 1, else 0)
+#   PIN        the one processor to run on, by taskset; also sets -test.cpu 1        (all, as they are)
 #   SIZES      numbers of sessions, with commas                   (what the set wants)
 #   QUESTION   what the run is to answer, kept in the file        (the set's)
 #   COL        what benchstat compares side by side               (the set's)
@@ -36,8 +37,8 @@ sample() {
   local binary=$1 sizes=$2 time=$3 match=$4
   shift 4
   echo "# $binary: sessions $sizes, -bench $match -benchtime $time $*"
-  CURFEW_BENCH_N=${SIZES:-$sizes} "$bin/$binary.test" -test.run '^$' -test.bench "$match" \
-    -test.benchtime "$time" -test.timeout 2h "$@"
+  CURFEW_BENCH_N=${SIZES:-$sizes} ${PIN:+taskset -c "$PIN"} "$bin/$binary.test" -test.run '^$' \
+    -test.bench "$match" -test.benchtime "$time" -test.timeout 2h ${PIN:+-test.cpu 1} "$@"
 }
 
 million=1000000
@@ -148,7 +149,8 @@ head_lines() {
   echo "commit: $(git describe --always --dirty --abbrev=12 --exclude '*')"
   echo "machine: $(machine)"
   echo "question: ${QUESTION:-$question}"
-  printf 'command: COUNT=%q BENCHTIME=%q LARGE=%q' "$rounds" "$benchtime" "$with_large"
+  printf 'command: %sCOUNT=%q BENCHTIME=%q LARGE=%q' "${PIN:+PIN=$PIN }" \
+    "$rounds" "$benchtime" "$with_large"
   [ -z "${SIZES:-}" ] || printf ' SIZES=%q' "$SIZES"
   [ -z "${BENCH:-}" ] || printf ' BENCH=%q' "$BENCH"
   echo " bench/run.sh $name"
