@@ -35,6 +35,10 @@ const (
 	arenaBits     = 5
 	arenaSegments = 1 << arenaBits
 
+	// arenasTogether is how many arenas are made at a time at the most, and one for each so many
+	// in use: the fewer objects there are, the less the collector has to mark.
+	arenasTogether = 4
+
 	overflowOne = 1 << 32
 	overflowMax = 0xff * overflowOne
 	stashFlag   = 1 << 40
@@ -67,6 +71,7 @@ type index struct {
 	shardBits uint
 	depth     []uint8 // depth[i] is how many bits of the hash segment i stands for.
 	stash     stash
+	spare     []arena // Made together with others and not in use.
 
 	// stashed is the number of entries in the stash. Flags of buckets are never taken down, so
 	// readers ask whether there is anything at all. Written under the lock.
@@ -84,7 +89,7 @@ func (x *index) init(shardBits uint) {
 // clear lets go of all segments. Readers find an index that has none.
 func (x *index) clear() {
 	x.init(x.shardBits)
-	x.depth, x.stash = nil, stash{}
+	x.depth, x.stash, x.spare = nil, stash{}, nil
 	x.stashed.Store(0)
 }
 
@@ -251,7 +256,11 @@ func (x *index) newSegment(depth uint8) uint32 {
 	x.depth = append(x.depth, depth)
 	if n&(arenaSegments-1) == 0 {
 		d := *x.dir.Load()
-		d.arenas = append(d.arenas, new(arena))
+		if len(x.spare) == 0 {
+			x.spare = make([]arena, min(1+len(d.arenas)/arenasTogether, arenasTogether))
+		}
+		d.arenas = append(d.arenas, &x.spare[0])
+		x.spare = x.spare[1:]
 		x.dir.Store(&d)
 	}
 	return n
@@ -260,7 +269,7 @@ func (x *index) newSegment(depth uint8) uint32 {
 func (x *index) bytes() int64 {
 	d := x.dir.Load()
 	return int64(len(d.entry))*4 + int64(cap(x.depth)) + int64(cap(d.arenas))*8 +
-		int64(len(d.arenas))*arenaSegments*segBuckets*bucketSize + x.stash.bytes()
+		int64(len(d.arenas)+len(x.spare))*arenaSegments*segBuckets*bucketSize + x.stash.bytes()
 }
 
 // prefetch reads the home buckets of hashes, one after the other without waiting.

@@ -35,7 +35,15 @@ const (
 type positions struct {
 	blocks []*[blockIDs]position
 	used   int // blocks that are not nil
+
+	// spare are blocks that were made together with others: the fewer objects there are, the less
+	// the collector has to mark.
+	spare [][blockIDs]position
 }
+
+// blocksTogether is how many blocks are made at a time at the most, and one for each so many
+// in use.
+const blocksTogether = 8
 
 // find returns the position of id, nil when its block is not there and so id is not filed.
 func (p *positions) find(id uint32) *position {
@@ -54,7 +62,11 @@ func (p *positions) grow(id uint32) *position {
 		p.blocks = append(p.blocks, make([]*[blockIDs]position, i+1-len(p.blocks))...)
 	}
 	if p.blocks[i] == nil {
-		p.blocks[i] = new([blockIDs]position)
+		if len(p.spare) == 0 {
+			p.spare = make([][blockIDs]position, min(1+p.used/blocksTogether, blocksTogether))
+		}
+		p.blocks[i] = &p.spare[0]
+		p.spare = p.spare[1:]
 		p.used++
 	}
 	return &p.blocks[i][id%blockIDs]

@@ -193,5 +193,5 @@ func (w *Wheel) Bytes() int64 {
 	return int64(unsafe.Sizeof(*w)) +
 		pointer*int64(cap(w.arena.pages)) + int64(unsafe.Sizeof(page{}))*int64(len(w.arena.pages)) +
 		pointer*int64(cap(w.positions.blocks)) +
-		int64(unsafe.Sizeof([blockIDs]position{}))*int64(w.positions.used)
+		int64(unsafe.Sizeof([blockIDs]position{}))*int64(w.positions.used+len(w.positions.spare))
 }
