@@ -152,6 +152,7 @@ head_lines() {
   printf 'command: %sCOUNT=%q BENCHTIME=%q LARGE=%q' "${PIN:+PIN=$PIN }" \
     "$rounds" "$benchtime" "$with_large"
   [ -z "${SIZES:-}" ] || printf ' SIZES=%q' "$SIZES"
+  [ -z "${SOAK:-}" ] || printf ' SOAK=%q' "$SOAK"
   [ -z "${BENCH:-}" ] || printf ' BENCH=%q' "$BENCH"
   echo " bench/run.sh $name"
 }

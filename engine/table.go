@@ -53,7 +53,9 @@ func New[V any](o Options[V]) (*Table[V], error) {
 	t.shards = make([]shard, t.store.Shards())
 	for i := range t.shards {
 		t.shards[i].next.Store(never)
-		t.shards[i].mu.due = wheel.New(0)
+		if o.Wheel == WheelNative {
+			t.shards[i].mu.due = wheel.New(0)
+		}
 	}
 	if o.Wheel == WheelRussellLuo {
 		t.luo = newLuoWheel(&t.core)
