@@ -83,12 +83,16 @@ type index struct {
 
 func (x *index) init(shardBits uint) {
 	x.shardBits = shardBits
-	x.dir.Store(&directory{shift: 63, entry: make([]atomic.Uint32, 2)})
+	x.dir.Store(emptyDirectory())
+}
+
+func emptyDirectory() *directory {
+	return &directory{shift: 63, entry: make([]atomic.Uint32, 2)}
 }
 
 // clear lets go of all segments. Readers find an index that has none.
 func (x *index) clear() {
-	x.init(x.shardBits)
+	x.dir.Store(emptyDirectory())
 	x.depth, x.stash, x.spare = nil, stash{}, nil
 	x.stashed.Store(0)
 }
