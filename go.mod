@@ -1,6 +1,6 @@
 module github.com/curfew-go/curfew
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/RussellLuo/timingwheel v0.0.0-20220218152713-54845bda3108
@@ -14,3 +14,5 @@ require (
 )
 
 require github.com/gobwas/httphead v0.1.0
+
+require golang.org/x/sys v0.50.0

@@ -124,7 +124,8 @@ func (b ban) covers(importPath string) bool {
 }
 
 // unsafePackages are the packages that may do more with unsafe than ask for sizes.
-var unsafePackages = []string{"engine", "internal/table"}
+// Package poll hands buffers to the kernel.
+var unsafePackages = []string{"engine", "internal/table", "internal/netloop/poll"}
 
 var unsafeRule = rule{
 	name: "unsafe",
@@ -135,7 +136,7 @@ var unsafeRule = rule{
 			}
 			s.uses("unsafe", func(name string, pos token.Pos) {
 				if !slices.Contains([]string{"Alignof", "Offsetof", "Sizeof"}, name) {
-					f.at(s, pos, "no unsafe.%s in %s: only the table's storage may", name, s.dir)
+					f.at(s, pos, "no unsafe.%s in %s: only the table's storage and poll's system calls may", name, s.dir)
 				}
 			})
 		}

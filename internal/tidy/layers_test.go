@@ -48,16 +48,17 @@ var layers = map[string]layer{
 	"internal/server": {
 		house: []string{
 			"internal/gateway", "internal/admin", "internal/config",
-			"internal/netloop", "internal/backend", "engine",
+			"internal/netloop", "internal/handshake", "internal/realip", "internal/backend", "engine",
 		},
 		tests: []string{"internal/netloop/netlooptest", "internal/conform"},
 	},
 	"internal/admin": {
 		why: "admin declares the interfaces that it needs; server joins them to the gateway",
 	},
-	"internal/config": {external: map[string]string{
-		"go.yaml.in/yaml/v3": "the configuration file",
-	}},
+	"internal/config": {
+		house:    []string{"internal/realip"},
+		external: map[string]string{"go.yaml.in/yaml/v3": "the configuration file"},
+	},
 	"internal/gateway": {
 		house: []string{"internal/netloop", "internal/backend", "engine"},
 		tests: []string{"internal/netloop/netlooptest"},
@@ -65,13 +66,29 @@ var layers = map[string]layer{
 	},
 	"internal/backend": {},
 	"internal/netloop": {
-		house: []string{"internal/wsframe", "internal/wheel"},
+		house: []string{
+			"internal/netloop/poll", "internal/handshake", "internal/realip", "internal/wsframe",
+			"internal/wheel",
+		},
 		external: map[string]string{
 			"github.com/gobwas/ws": "the WebSocket handshake",
 			"golang.org/x/sys":     "epoll and socket options",
 		},
 		tests: []string{"internal/netloop/netlooptest"},
 		why:   "the loops move bytes and know no session",
+	},
+	"internal/handshake": {
+		house: []string{"internal/wsframe"},
+		external: map[string]string{
+			"github.com/gobwas/ws":       "the WebSocket handshake",
+			"github.com/gobwas/httphead": "options of extensions, as gobwas/ws hands them out",
+		},
+		why: "bytes in, bytes out, no I/O",
+	},
+	"internal/realip":       {why: "bytes in, addresses out, no I/O"},
+	"internal/netloop/poll": {
+		external: map[string]string{"golang.org/x/sys": "epoll and socket calls"},
+		why:      "readiness and nothing else, for the loops of the server and of the load driver",
 	},
 	"internal/netloop/netlooptest": {
 		external: map[string]string{"github.com/gobwas/ws": whyFrame},
@@ -109,7 +126,7 @@ var layers = map[string]layer{
 	"internal/invariants": {},
 
 	"internal/load": {
-		house: []string{"internal/netloop", "internal/wsframe", "internal/wheel"},
+		house: []string{"internal/netloop/poll", "internal/wsframe", "internal/wheel"},
 		why:   "the harness knows only the wire, so that it cannot flatter the server",
 	},
 	"internal/conform": {
