@@ -96,8 +96,12 @@ func parseDeflate(o httphead.Option) (p wsflate.Parameters, ok bool) {
 		return p, false
 	}
 	ok = true
-	o.Parameters.ForEach(func(_, value []byte) bool {
-		ok = len(value) == 0 || value[0] != '0' // "no leading zeros": section 7.1.2.1
+	windows := 0 // client_max_window_bits, of which gobwas takes several that have no value
+	o.Parameters.ForEach(func(key, value []byte) bool {
+		if string(key) == "client_max_window_bits" {
+			windows++
+		}
+		ok = windows < 2 && (len(value) == 0 || value[0] != '0') // "no leading zeros": 7.1.2.1
 		return ok
 	})
 	return p, ok
