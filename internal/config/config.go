@@ -15,8 +15,12 @@ package config
 
 import (
 	"log/slog"
+	"runtime"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/realip"
 )
 
 // Config is what the daemon runs with. Every value in it has been checked.
@@ -35,6 +39,10 @@ type Config struct {
 	MaxSessions int
 	// OnSessionLimit is what happens to a newcomer at MaxSessions: "reject".
 	OnSessionLimit string
+	// MaxConnectionsPerIP is how many connections one address may have; 0 is no limit.
+	MaxConnectionsPerIP int
+	// MaxRefusedHellos is how many refused hellos an address may have in a minute.
+	MaxRefusedHellos int
 	// SummaryInterval is how often the count of ended sessions is logged.
 	SummaryInterval time.Duration
 	// Tick is the resolution of expiry.
@@ -55,6 +63,25 @@ type Config struct {
 	PingTimeout time.Duration
 	// MaxMessageBytes bounds one message of a client.
 	MaxMessageBytes int
+	// WriteBufferBytes bounds what waits for one client.
+	WriteBufferBytes int
+	// OnSlow is what happens at WriteBufferBytes: "close", "drop-newest" or "drop-oldest".
+	OnSlow string
+	// BufferTotalBytes bounds all unfinished messages and all that waits for clients together. It
+	// is at least MaxMessageBytes and WriteBufferBytes.
+	BufferTotalBytes int64
+	// Compression says whether permessage-deflate is agreed to.
+	Compression bool
+	// Mode is how connections are served: "epoll", on Linux and without TLS, or "goroutine".
+	Mode string
+	// Loops is how many loops Mode "epoll" has; 0 is one a core.
+	Loops int
+	// TLSCert and TLSKey are the PEM files of the certificate; both are "" without TLS.
+	TLSCert, TLSKey string
+	// ProxyProtocol is whose connections begin with a PROXY protocol header.
+	ProxyProtocol realip.Networks
+	// TrustedProxies is whose X-Forwarded-For is believed.
+	TrustedProxies realip.Networks
 	// TouchOn says what keeps a session alive: "message", or "any" frame.
 	TouchOn string
 	// DrainWindow is the time over which a draining daemon spreads its closes; 0 is at once.
@@ -147,22 +174,9 @@ func (l *Loaded) apply(layer []given) (problems []string) {
 }
 
 // finish settles what needs more than one value.
-func (l *Loaded) finish() (problems []string) {
-	switch {
-	case l.token != "" && l.TokenFile != "":
-		return []string{l.origins["token"] + ": cannot stand beside " + l.origins["token-file"] +
-			": give one of them"}
-	case l.token != "":
-		l.Tokens = []string{l.token}
-	case l.TokenFile != "":
-		tokens, err := ReadTokens(l.TokenFile)
-		if err != nil {
-			return []string{l.origins["token-file"] + ": " + err.Error()}
-		}
-		l.Tokens = tokens
-	}
-	l.token = ""
-	return nil
+func (l *Loaded) finish() []string {
+	return slices.Concat(l.settleTokens(), l.settleTLS(), l.settleMode(runtime.GOOS),
+		l.settleBuffers())
 }
 
 // configFile is the file that flags or variables name, and who named it.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -28,6 +29,8 @@ var each = []struct {
 	{"max-lifetime", "0", "0s", "", "", "long", ""},
 	{"max-sessions", "0", "0", "SESSION_MAX_CONCURRENT=100", "100", "-1", "many"},
 	{"on-session-limit", "reject", "reject", "", "", "evict-idle", ""},
+	{"max-connections-per-ip", "7", "7", "MAX_CONNECTIONS_PER_IP=9", "9", "-1", "lots"},
+	{"max-refused-hellos", "1", "1", "", "", "0", ""},
 	{"summary-interval", "1m", "1m0s", "SESSION_CLEANUP_INTERVAL=300", "5m0s", "0s", "-1"},
 	{"tick", "1ms", "1ms", "", "", "2m", ""},
 	{"wheel", "russellluo", "russellluo", "", "", "wooden", ""},
@@ -38,10 +41,26 @@ var each = []struct {
 	{"ping-interval", "0", "0s", "EXAI_WS_PING_INTERVAL=0", "0s", "5", "-2"},
 	{"ping-timeout", "3s", "3s", "EXAI_WS_PING_TIMEOUT=4", "4s", "0", "nan"},
 	{"max-message-bytes", "1024", "1024", "EXAI_WS_MAX_BYTES=33554432", "33554432", "0", "1e9"},
+	{"write-buffer-bytes", "1", "1", "", "", "0", ""},
+	{"on-slow", "drop-oldest", "drop-oldest", "", "", "drop", ""},
+	{"buffer-total-bytes", "5000000000", "5000000000", "", "", "0", ""},
+	{"compression", "on", "on", "", "", "true", ""},
+	{"mode", "goroutine", "goroutine", "", "", "threads", ""},
+	{"loops", "1024", "1024", "", "", "1025", ""},
+	{"tls-cert", "cert.pem", "cert.pem", "", "", " ", ""},
+	{"tls-key", "key.pem", "key.pem", "", "", " ", ""},
+	{"proxy-protocol", "10.0.0.0/8, ::1", "10.0.0.0/8,::1", "", "", "10.0.0.0/33", ""},
+	{"trusted-proxies", "192.0.2.1", "192.0.2.1", "", "", "lan", ""},
 	{"touch-on", "any", "any", "", "", "none", ""},
 	{"drain-window", "0", "0s", "", "", "-30s", ""},
 	{"log-level", "Debug", "debug", "LOG_LEVEL=WARNING", "warn", "loud", "loud"},
 	{"log-format", "json", "json", "", "", "xml", ""},
+}
+
+// beside are variables without which a setting cannot stand.
+var beside = map[string][]string{
+	"tls-cert": {"CURFEW_TLS_KEY=key.pem"},
+	"tls-key":  {"CURFEW_TLS_CERT=cert.pem"},
 }
 
 // TestLoad_EachSettingFromEachPlace gives every setting by flag, variable, file and old name, good
@@ -82,6 +101,7 @@ func TestLoad_EachSettingFromEachPlace(t *testing.T) {
 
 func accept(t *testing.T, name, want, origin string, args, env []string) {
 	t.Helper()
+	env = append(env, beside[name]...)
 	l, err := Load(args, env)
 	if err != nil {
 		t.Errorf("Load(%q, %q): %v", args, env, err)
@@ -145,6 +165,10 @@ func TestLoad_Defaults(t *testing.T) {
 		c.HelloTimeout != 15*time.Second || c.PingInterval != 30*time.Second ||
 		c.PingTimeout != 10*time.Second || c.MaxMessageBytes != 65536 ||
 		c.TouchOn != "message" || c.DrainWindow != 30*time.Second ||
+		c.MaxConnectionsPerIP != 0 || c.MaxRefusedHellos != 20 || c.WriteBufferBytes != 262144 ||
+		c.OnSlow != "close" || c.BufferTotalBytes != 268435456 || c.Compression ||
+		c.Mode != defaultMode(runtime.GOOS) || c.Loops != 0 || c.TLSCert != "" || c.TLSKey != "" ||
+		c.ProxyProtocol != nil || c.TrustedProxies != nil ||
 		c.LogLevel != slog.LevelInfo || c.LogFormat != "text" {
 		t.Errorf("Load(nothing) = %+v", c)
 	}

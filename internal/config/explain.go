@@ -20,7 +20,7 @@ func (l *Loaded) Explain(w io.Writer) error {
 		case s.flagOnly:
 			continue
 		case origin == "":
-			value, origin = "-", "default"
+			value, origin = "-", byDefault
 		case s.secret:
 			value = "(set, not shown)"
 		}

@@ -1,6 +1,11 @@
 package config
 
-import "time"
+import (
+	"runtime"
+	"time"
+
+	"github.com/curfew-go/curfew/internal/realip"
+)
 
 // setting is one thing that can be set: the flag --name, the variable CURFEW_NAME, the YAML key
 // name, and the names that the daemon which Curfew replaces had for it.
@@ -33,6 +38,14 @@ const (
 	tickMin         = time.Millisecond
 	tickMax         = time.Minute
 	messageBytesMax = 1 << 30
+	bufferTotalMax  = 1 << 50
+	loopsMax        = 1024
+)
+
+// The two ways to serve connections.
+const (
+	modeEpoll     = "epoll"
+	modeGoroutine = "goroutine"
 )
 
 // settings is every setting, in the order of the help text.
@@ -65,6 +78,20 @@ var settings = []setting{
 		name: "on-session-limit", arg: "reject", def: "reject",
 		field: choice{func(c *Config) *string { return &c.OnSessionLimit }, []string{"reject"}},
 		help:  "what happens to a newcomer at --max-sessions",
+	}, {
+		name: "max-connections-per-ip", arg: "N", def: "0", old: same("MAX_CONNECTIONS_PER_IP"),
+		field: integer{
+			at:  func(c *Config) *int { return &c.MaxConnectionsPerIP },
+			min: 0, max: 1<<31 - 1,
+		},
+		help: "connections that one address may have; 0: no limit",
+	}, {
+		name: "max-refused-hellos", arg: "N", def: "20",
+		field: integer{
+			at:  func(c *Config) *int { return &c.MaxRefusedHellos },
+			min: 1, max: 1<<31 - 1,
+		},
+		help: "refused hellos of one address in a minute after which it has to wait",
 	}, {
 		name: "summary-interval", arg: "DURATION", def: "5m",
 		old:   seconds("SESSION_CLEANUP_INTERVAL"),
@@ -116,6 +143,58 @@ var settings = []setting{
 		},
 		help: "largest message of a client",
 	}, {
+		name: "write-buffer-bytes", arg: "N", def: "262144",
+		field: integer{
+			at:  func(c *Config) *int { return &c.WriteBufferBytes },
+			min: 1, max: messageBytesMax,
+		},
+		help: "what may wait for one client that is slow to read",
+	}, {
+		name: "on-slow", arg: "close|drop-newest|drop-oldest", def: "close",
+		field: choice{
+			func(c *Config) *string { return &c.OnSlow },
+			[]string{"close", "drop-newest", "drop-oldest"},
+		},
+		help: "what happens to a client, or to its messages, at --write-buffer-bytes",
+	}, {
+		name: "buffer-total-bytes", arg: "N", def: "268435456",
+		field: integer64{
+			at:  func(c *Config) *int64 { return &c.BufferTotalBytes },
+			min: 1, max: bufferTotalMax,
+		},
+		help: "what unfinished messages and waiting ones of all clients may hold together",
+	}, {
+		name: "compression", arg: "off|on", def: "off",
+		field: toggle{func(c *Config) *bool { return &c.Compression }},
+		help:  "permessage-deflate, without context takeover, for clients that offer it",
+	}, {
+		name: "mode", arg: "epoll|goroutine", def: defaultMode(runtime.GOOS),
+		field: choice{
+			func(c *Config) *string { return &c.Mode },
+			[]string{modeEpoll, modeGoroutine},
+		},
+		help: "how connections are served: by loops, on Linux and without TLS, or a goroutine each",
+	}, {
+		name: "loops", arg: "N", def: "0",
+		field: integer{at: func(c *Config) *int { return &c.Loops }, min: 0, max: loopsMax},
+		help:  "loops of --mode epoll; 0: one a core (GOMAXPROCS)",
+	}, {
+		name: "tls-cert", arg: "FILE",
+		field: text{func(c *Config) *string { return &c.TLSCert }},
+		help:  "certificate and its chain, in PEM; read again on SIGHUP; needs --tls-key",
+	}, {
+		name: "tls-key", arg: "FILE",
+		field: text{func(c *Config) *string { return &c.TLSKey }},
+		help:  "private key of --tls-cert, in PEM; read again on SIGHUP",
+	}, {
+		name: "proxy-protocol", arg: "CIDR,...", list: true,
+		field: networks{func(c *Config) *realip.Networks { return &c.ProxyProtocol }},
+		help:  "whose connections must begin with a PROXY protocol header; others must not",
+	}, {
+		name: "trusted-proxies", arg: "CIDR,...", list: true,
+		field: networks{func(c *Config) *realip.Networks { return &c.TrustedProxies }},
+		help:  "whose X-Forwarded-For is believed",
+	}, {
 		name: "touch-on", arg: "message|any", def: "message",
 		field: choice{func(c *Config) *string { return &c.TouchOn }, []string{"message", "any"}},
 		help:  "what keeps a session alive: messages, or pings and pongs too",
@@ -140,7 +219,7 @@ var settings = []setting{
 
 // pointless are variables of the daemon that Curfew replaces which mean nothing here. Names that
 // begin with oldPrefix and that no setting reads are treated the same.
-var pointless = []string{"MONITORING_PORT", "MAX_CONNECTIONS_PER_IP"}
+var pointless = []string{"MONITORING_PORT"}
 
 const (
 	prefix    = "CURFEW_"
@@ -161,7 +240,7 @@ func defaults() []given {
 	var layer []given
 	for i := range settings {
 		if s := &settings[i]; s.def != "" {
-			layer = append(layer, given{setting: s, values: []string{s.def}, origin: "default"})
+			layer = append(layer, given{setting: s, values: []string{s.def}, origin: byDefault})
 		}
 	}
 	return layer

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/realip"
 )
 
 // field is where in a Config a setting lives and what may stand there. parse gets at least one
@@ -67,6 +69,64 @@ func (f integer) parse(c *Config, values []string) error {
 }
 
 func (f integer) show(c *Config) string { return strconv.Itoa(*f.at(c)) }
+
+// integer64 is an integer that may be larger than an int is on some machines.
+type integer64 struct {
+	at       func(*Config) *int64
+	min, max int64
+}
+
+func (f integer64) parse(c *Config, values []string) error {
+	n, err := strconv.ParseInt(values[0], 10, 64)
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
+		return fmt.Errorf("%q is not a whole number", values[0])
+	}
+	if err != nil || n < f.min || n > f.max {
+		return fmt.Errorf("%s is not between %d and %d", values[0], f.min, f.max)
+	}
+	*f.at(c) = n
+	return nil
+}
+
+func (f integer64) show(c *Config) string { return strconv.FormatInt(*f.at(c), 10) }
+
+// toggle is on or off.
+type toggle struct{ at func(*Config) *bool }
+
+func (f toggle) parse(c *Config, values []string) error {
+	switch values[0] {
+	case "on":
+		*f.at(c) = true
+	case "off":
+		*f.at(c) = false
+	default:
+		return fmt.Errorf("%q is not off or on", values[0])
+	}
+	return nil
+}
+
+func (f toggle) show(c *Config) string {
+	if *f.at(c) {
+		return "on"
+	}
+	return "off"
+}
+
+// networks is address ranges; each value may be several, with commas between.
+type networks struct {
+	at func(*Config) *realip.Networks
+}
+
+func (f networks) parse(c *Config, values []string) error {
+	n, err := realip.ParseNetworks(strings.Join(values, ","))
+	if err != nil {
+		return err
+	}
+	*f.at(c) = n
+	return nil
+}
+
+func (f networks) show(c *Config) string { return f.at(c).String() }
 
 // choice is one of a few words.
 type choice struct {
