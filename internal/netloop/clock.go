@@ -11,10 +11,5 @@ func after(d time.Duration) <-chan time.Time { return time.After(d) }
 // longAgo as a deadline makes a pending read return at once.
 var longAgo = time.Unix(1, 0)
 
-// earliest is the earlier of two moments, where the zero time is never.
-func earliest(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
+// since is the time that has passed since t.
+func since(t time.Time) time.Duration { return time.Since(t) }

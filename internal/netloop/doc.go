@@ -24,30 +24,51 @@
 //	open      frames go to the Handler, its frames go to the queue
 //	closing   a close frame waits or was sent; the Handler was told, or is about to be
 //
-// Each connection has one goroutine that reads. Its read deadline is its only timer: it stands at
-// the earliest of hello, ping and close deadlines, and frames that arrive do not move it; when it
-// passes, the reader looks at what is really due and sets it anew. A second goroutine writes while
-// the queue holds something and is gone when it is empty, so whoever sends never waits for a peer.
+// Two modes do the same with the same parts: package handshake takes heads apart and answers them,
+// wsframe reads and writes frames, vitals say what is due when, the queue holds what waits, and
+// holders, addresses and stats are one for all connections.
 //
-// Package wsframe reads and writes the frames: bytes in, events out, at any split. Nothing above it
-// knows that a connection has a goroutine; the interfaces [Conn] and [Handler] are all that the
-// gateway sees, so loops over epoll can stand where the goroutines stand.
+// [ModeEpoll] has loops, one a processor, each with a listening socket of its own (SO_REUSEPORT):
 //
-// gobwas/ws does the handshake. What it leaves to its user is done here: limits on the head before
-// anything is allocated, strict HTTP, bytes that follow the head, and answers to every malformed
-// request.
+//	              ┌───────────────────────── loop ──────────────────────────┐
+//	sockets ──────┤ poller ──> event: slot, generation ──> read, parse ──> Handler
+//	others ──────>│ inbox  ──> errand: send, close                   │      │
+//	              │ wheel  ──> visit: hello, ping, pong, write,      v      │
+//	              │            close deadlines               out ──> write  │
+//	              └───────────────────────────────────────────────┴─────────┘
+//
+// An idle connection is a slot: 64 bytes without pointers, and an entry in the loop's wheel. What
+// is unfinished about it (a head, a message, a write, its end) lies in a busy state that it borrows
+// meanwhile. So what a connection is can be written out as bytes, and the collector's work does not
+// grow with idle connections. Reading is level-triggered, once an event, into a buffer that all
+// connections of the loop share. What a turn sends leaves in one write; what the socket does not
+// take waits in the queue until it does. A sign of life changes a number in the slot; the wheel
+// learns of it when it comes to visit.
+//
+// Whoever is not the loop reaches its connections through the inbox: an errand is left under a lock
+// that is held for the copying of its payload, and the loop does a bounded number of them a turn.
+// A slot is used again at once, with another generation, which events, IDs and errands carry, so
+// that none of them reaches the wrong connection.
+//
+// [ModeGoroutine] gives each connection a goroutine that reads. Its read deadline is its only
+// timer: it stands at the earliest of hello, ping and close deadlines, and frames that arrive do
+// not move it. A second goroutine writes while the queue holds something and is gone when it is
+// empty, so whoever sends never waits for a peer. It serves TLS, pipes, and systems without epoll.
 //
 // # Concurrency
 //
-// All methods of [Server] and [Conn] may be called from any goroutine, and from callbacks, except
-// that a callback must not call [Server.Wait] or [Server.Close]: they wait for it. The Handler's
-// methods are called with no lock held, for one connection one after the other, for different ones
-// at the same time.
+// All methods of [Server] and of a [Conn] that [Server.Conn] or [Server.All] gave may be called
+// from any goroutine, and from callbacks, except that a callback must not call [Server.Wait] or
+// [Server.Close], which wait for it, and that [Conn.SetTag] is for callbacks. A Conn that a
+// callback is given is good during that call. The Handler's methods are called with no lock held,
+// for one connection one after the other, for different ones at the same time.
 //
 // # Limits
 //
 // A head has at most 8 KiB and 64 header lines. What one connection holds is bounded: at most its
-// head before the upgrade; after it a buffer to read into, for an unfinished message less than
-// twice what has come of it, which [Options.MaxMessageBytes] bounds, and
-// [Options.WriteBufferBytes] of queue; one larger message may wait when nothing else does.
+// head before the upgrade; after it, for an unfinished message less than twice what has come of it,
+// which [Options.MaxMessageBytes] bounds, and [Options.WriteBufferBytes] of queue; one larger
+// message may wait when nothing else does. All connections together hold
+// [Options.BufferTotalBytes]; above it the largest holder is closed. A loop has at most 16,777,216
+// connections.
 package netloop

@@ -1,7 +1,14 @@
 package netloop
 
+import "github.com/curfew-go/curfew/internal/handshake"
+
 // ID names a connection of a [Server]. It is never given to another connection of the same Server.
+//
+// The highest byte is the number of its loop, from 1, or 0 for one with a goroutine. Of a loop's
+// connections the next three bytes are the slot, and the rest is the slot's generation.
 type ID uint64
+
+func (id ID) loop() int { return int(id >> 56) }
 
 // Kind is what a frame carries.
 type Kind uint8
@@ -41,10 +48,12 @@ const (
 	CausePeer                      // the peer sent a close frame
 	CauseLost                      // the connection broke off
 	CauseSilent                    // no sign of life within the ping timeout
-	CauseSlow                      // the peer did not read what was sent
+	CauseSlow                      // the peer did not read what was sent, or it held too much
 	CauseProtocol                  // the peer broke the protocol or a limit
 	CauseHello                     // Ready was not called within the hello timeout
 	CausePanic                     // the handler panicked
+
+	causes = iota + 1
 )
 
 var causeNames = [...]string{
@@ -60,44 +69,22 @@ type End struct {
 	Code  Code // of the close frame that came first, from either side; 0 where there was none
 }
 
-// Conn is one open connection, as a [Handler] sees it.
-type Conn interface {
-	// ID names the connection.
-	ID() ID
-	// Remote is the peer's address.
-	Remote() string
-	// Protocol is the subprotocol that was agreed on, "" where the client asked for none.
-	Protocol() string
-	// Tag is the handler's own word about the connection, 0 until SetTag sets it.
-	Tag() uint64
-	// SetTag replaces the handler's word.
-	SetTag(tag uint64)
-	// Ready says that the client has introduced itself: the hello timeout is over.
-	Ready()
-	// Send queues a Text or Binary message. It copies payload and never waits. It gives false when
-	// the connection has ended, or ends it because the peer does not keep up.
-	Send(kind Kind, payload []byte) bool
-	// Close ends the connection: what is queued is still written, then a close frame, which is
-	// empty where the code is 0. Closing an ended connection does nothing. It panics where no
-	// close frame may hold the code.
-	Close(code Code, reason string)
-}
-
 // Refusal is an HTTP answer other than 101.
-type Refusal struct {
-	Status int
-	Reason string // the body, one sentence
-	Header string // further header lines, each ended by \r\n
-}
+type Refusal = handshake.Refusal
+
+// Request is a proper handshake.
+type Request = handshake.Request
 
 // Handler is what a [Server] does with its connections. Payloads and requests are only valid during
-// the call.
+// the call, and so is the Conn: it belongs to the goroutine that calls. Where a connection is
+// needed later or elsewhere, its ID is kept and [Server.Conn] asked. The methods must not wait for
+// anything: other connections may depend on the same goroutine.
 type Handler interface {
 	// Open is asked when a client has sent a proper handshake, before it is answered. The answer
 	// is a Refusal, after which the Handler hears nothing more of c, or header lines (each ended
-	// by \r\n) to go with the 101. What Open sends follows the 101. Where Open panics, Closed is
-	// called.
-	Open(c Conn, r *Request) (header string, refusal *Refusal)
+	// by \r\n) that go with the 101, appended to header. What Open sends follows the 101. Where
+	// Open panics, Closed is called.
+	Open(c Conn, r *Request, header []byte) ([]byte, *Refusal)
 	// Message brings a whole message, Text or Binary. Text is valid UTF-8.
 	Message(c Conn, kind Kind, payload []byte)
 	// Control tells of a Ping, which is answered already, or a Pong.

@@ -1,55 +1,144 @@
 package netloop
 
-import "github.com/curfew-go/curfew/internal/wsframe"
+import (
+	"encoding/binary"
+
+	"github.com/curfew-go/curfew/internal/wsframe"
+)
 
 // pongsMax is how many pongs may wait; of further pings only the newest is answered.
 const pongsMax = 16
 
-// queue is what waits to be written to one connection, as the bytes of whole frames. Its owner
-// holds a lock around each call.
+// SlowPolicy is what happens when more is sent to a peer than it reads.
+type SlowPolicy uint8
+
+// The policies.
+const (
+	SlowClose      SlowPolicy = iota // its connection ends, with 4101
+	SlowDropNewest                   // what is sent is dropped
+	SlowDropOldest                   // what waits longest is dropped
+)
+
+// outcome is what became of a message that was put into a queue.
+type outcome uint8
+
+const (
+	outcomeQueued  outcome = iota
+	outcomeDropped         // it, by SlowDropNewest
+	outcomeFull            // there is no room, and the policy has no cure
+)
+
+// queue is what waits to be written to one connection, as the bytes of whole frames. Whoever writes
+// takes all of it at a time. Its owner holds a lock around each call, or is a loop.
 type queue struct {
-	bytesMax int // above it put refuses; see there
-
-	pending []byte // frames in order
-	flight  int    // bytes taken and not yet done
-	pongs   int    // in pending
-	late    []byte // payload of the newest ping beyond pongsMax
+	pending *wsframe.Buffer // frames in order; nil: none
+	flight  int             // bytes taken and not yet done
+	pongs   int             // in pending
+	late    []byte          // payload of the newest ping beyond pongsMax
 	hasLate bool
+	dropped int // messages dropped; the owner takes them away
 }
 
-// frame appends a whole frame, whatever waits already.
-func (q *queue) frame(op wsframe.Op, payload []byte) {
-	q.pending = wsframe.Server.AppendFrame(q.room(), op, true, payload)
-}
-
-// room is what waits, with a buffer to append to.
-func (q *queue) room() []byte {
+// waits is how many bytes are pending.
+func (q *queue) waits() int {
 	if q.pending == nil {
-		q.pending = getBuffer()
+		return 0
 	}
-	return q.pending
+	return len(q.pending.B)
 }
 
-// put appends a message, or gives false when too much waits. One of any size may wait while nothing
-// else does but what is being written: that may be through already, and only its writer knows. As
-// much again may wait while nothing is being written: the peer had no chance to be slow.
-func (q *queue) put(op wsframe.Op, payload []byte) bool {
-	limit := q.bytesMax
+// held is how much memory the queue has.
+func (q *queue) held() int {
+	if q.pending == nil {
+		return 0
+	}
+	return cap(q.pending.B)
+}
+
+// room makes room for n more bytes; false: there is no memory for them.
+func (q *queue) room(pool *wsframe.Pool, n int) bool {
+	n += q.waits()
+	if q.pending != nil && cap(q.pending.B) >= n {
+		return true
+	}
+	b := pool.Grow(q.pending, n)
+	if b != nil {
+		q.pending = b
+	}
+	return b != nil
+}
+
+// frame appends a control frame, whatever waits already, or nothing where memory is out.
+func (q *queue) frame(pool *wsframe.Pool, op wsframe.Op, payload []byte) {
+	if q.room(pool, wsframe.Server.HeaderBytes(len(payload))+len(payload)) {
+		q.pending.B = wsframe.Server.AppendFrame(q.pending.B, op, true, payload)
+	}
+}
+
+// put appends a message, if it may wait. One of any size may while nothing else does but what is
+// being written: that may be through already, and only its writer knows. As much again may wait
+// while nothing is being written: the peer had no chance to be slow.
+func (q *queue) put(
+	o *Options, pool *wsframe.Pool, d wsframe.Deflate, op wsframe.Op, payload []byte,
+) outcome {
+	limit := o.WriteBufferBytes
 	if q.flight == 0 {
 		limit *= 2
 	}
-	if len(q.pending) > 0 && len(q.pending)+q.flight+len(payload) > limit {
-		return false
+	size := wsframe.Server.HeaderBytes(len(payload)) + len(payload)
+	if over := q.waits() + q.flight + size - limit; q.waits() > 0 && over > 0 {
+		switch o.OnSlow {
+		case SlowDropNewest:
+			q.dropped++
+			return outcomeDropped
+		case SlowDropOldest:
+			q.dropOldest(over)
+		default:
+			return outcomeFull
+		}
 	}
-	q.frame(op, payload)
-	return true
+	if !q.room(pool, size) {
+		return outcomeFull
+	}
+	q.pending.B = wsframe.Server.AppendMessage(q.pending.B, d, op, payload)
+	return outcomeQueued
+}
+
+// dropOldest drops the oldest messages that wait, until bytes of them are gone or none is left.
+// Control frames stay.
+func (q *queue) dropOldest(bytes int) {
+	b := q.pending.B
+	kept := 0
+	for at := 0; at < len(b); {
+		size := frameBytes(b[at:])
+		if op := wsframe.Op(b[at] & 0xf); bytes > 0 && op < wsframe.OpClose {
+			bytes -= size
+			q.dropped++
+		} else {
+			kept += copy(b[kept:], b[at:at+size])
+		}
+		at += size
+	}
+	q.pending.B = b[:kept]
+}
+
+// frameBytes is the size of the frame of a server that b begins with (RFC 6455 section 5.2).
+func frameBytes(b []byte) int {
+	switch n := int(b[1] & 0x7f); n {
+	case 126:
+		return 4 + int(binary.BigEndian.Uint16(b[2:]))
+	case 127:
+		return 10 + int(binary.BigEndian.Uint64(b[2:]))
+	default:
+		return 2 + n
+	}
 }
 
 // pong answers a ping now, or remembers it when many answers wait already.
-func (q *queue) pong(payload []byte) {
+func (q *queue) pong(pool *wsframe.Pool, payload []byte) {
 	if q.pongs < pongsMax {
 		q.pongs++
-		q.frame(wsframe.OpPong, payload)
+		q.frame(pool, wsframe.OpPong, payload)
 		return
 	}
 	q.late = append(q.late[:0], payload...)
@@ -57,35 +146,41 @@ func (q *queue) pong(payload []byte) {
 }
 
 // closeFrame appends a close frame; without a code it is empty.
-func (q *queue) closeFrame(code Code, reason string) {
-	q.pending = wsframe.Server.AppendClose(q.room(), wsframe.Code(code), reason)
+func (q *queue) closeFrame(pool *wsframe.Pool, code Code, reason string) {
+	if q.room(pool, closeFrameBytesMax) {
+		q.pending.B = wsframe.Server.AppendClose(q.pending.B, wsframe.Code(code), reason)
+	}
 }
 
+// closeFrameBytesMax is how long a close frame may be.
+const closeFrameBytesMax = 2 + 125
+
 // drop forgets what was not taken yet.
-func (q *queue) drop() {
-	q.pending = q.pending[:0]
-	q.pongs, q.hasLate = 0, false
+func (q *queue) drop(pool *wsframe.Pool) {
+	if q.pending != nil {
+		pool.Free(q.pending)
+	}
+	q.pending, q.late, q.pongs, q.hasLate = nil, nil, 0, false
 }
 
 // take gives what is to be written next, nil when there is nothing. The taker gives it back with
 // done.
-func (q *queue) take() []byte {
-	if len(q.pending) == 0 && q.hasLate {
+func (q *queue) take(pool *wsframe.Pool) *wsframe.Buffer {
+	if q.hasLate { // before the answers to pings that are still to come
 		q.hasLate = false
-		q.frame(wsframe.OpPong, q.late)
+		q.frame(pool, wsframe.OpPong, q.late)
 	}
-	if len(q.pending) == 0 {
-		putBuffer(q.pending)
-		q.pending, q.late = nil, nil
+	if q.waits() == 0 {
+		q.drop(pool)
 		return nil
 	}
 	batch := q.pending
-	q.pending, q.pongs, q.flight = nil, 0, len(batch)
+	q.pending, q.pongs, q.flight = nil, 0, len(batch.B)
 	return batch
 }
 
-// done says that a batch is written.
-func (q *queue) done(batch []byte) {
+// done says that a batch is written, or given up.
+func (q *queue) done(pool *wsframe.Pool, batch *wsframe.Buffer) {
 	q.flight = 0
-	putBuffer(batch)
+	pool.Free(batch)
 }

@@ -5,17 +5,14 @@ import (
 	"errors"
 	"iter"
 	"net"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/curfew-go/curfew/internal/handshake"
 	"github.com/curfew-go/curfew/internal/wsframe"
-)
-
-const (
-	acceptRestMax     = 100 * time.Millisecond // the longest rest after an accept that failed
-	acceptLogInterval = 5 * time.Second
 )
 
 // ErrStopped is returned by Serve of a server that was stopped before.
@@ -23,18 +20,27 @@ var ErrStopped = errors.New("netloop: server is stopped")
 
 // Server accepts connections and runs them.
 type Server struct {
-	o     Options       // set by New, then only read
-	rules wsframe.Rules // set by New, then only read
-	kept  wsframe.Pool  // unfinished frames and messages of all connections
+	// Set by New, then only read.
+	o         Options
+	started   time.Time
+	handshake handshake.Rules
+	rules     [2]wsframe.Rules // without and with compression
+	holders   *holders
+	heads     wsframe.Pool // unfinished heads, in the loops
+	addresses addresses
+	fleet     fleet
 
-	stopping atomic.Bool   // set once, by Stop; read by readers without the lock
+	stats    counters
+	stopping atomic.Bool   // set once, by Stop; read without the lock
 	stopped  chan struct{} // closed by Stop
 	running  sync.WaitGroup
+	unable   unable
 
 	mu struct {
 		sync.RWMutex
 		next      ID
-		conns     map[ID]*conn // from accept on
+		count     int // connections, from accept on
+		readers   map[ID]*reader
 		listeners map[net.Listener]struct{}
 		empty     chan struct{} // closed when Stop was called and the last connection is gone
 	}
@@ -46,27 +52,56 @@ func New(o Options) (*Server, error) {
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, stopped: make(chan struct{})}
-	s.rules = wsframe.Rules{MaxMessageBytes: int64(o.MaxMessageBytes), Buffers: &s.kept}
-	s.mu.conns = make(map[ID]*conn)
+	s := &Server{
+		o: o, started: now(), stopped: make(chan struct{}),
+		handshake: handshake.Rules{
+			Paths: o.Paths, Protocols: o.Protocols, Origin: o.Origin, Compression: o.Compression,
+		},
+		holders:   newHolders(o.BufferTotalBytes),
+		addresses: addresses{limit: o.MaxConnectionsPerIP},
+		unable:    unable{log: o.Logger},
+	}
+	for i := range s.rules {
+		s.rules[i] = wsframe.Rules{
+			MaxMessageBytes: int64(o.MaxMessageBytes), Buffers: &s.holders.pool, Deflate: i > 0,
+		}
+	}
+	s.mu.readers = make(map[ID]*reader)
 	s.mu.listeners = make(map[net.Listener]struct{})
 	s.mu.empty = make(chan struct{})
+	s.fleet.init(s)
 	return s, nil
 }
 
+// rulesFor are the rules for frames of a connection.
+func (s *Server) rulesFor(d wsframe.Deflate) *wsframe.Rules {
+	if d.On() {
+		return &s.rules[1]
+	}
+	return &s.rules[0]
+}
+
+// elapsed is the time since the server was made.
+func (s *Server) elapsed() time.Duration { return since(s.started) }
+
 // Serve accepts connections from l until Stop, then gives nil. It closes l.
 func (s *Server) Serve(l net.Listener) error {
+	if s.o.Mode == ModeEpoll {
+		if tcp, ok := l.(*net.TCPListener); ok {
+			return s.fleet.serve(tcp)
+		}
+	}
 	if !s.addListener(l) {
 		_ = l.Close()
 		return ErrStopped
 	}
-	var rest time.Duration
-	var logged time.Time
+	tuneListener(l, &s.o)
+	spare := newSpare()
+	defer spare.close()
 	for {
 		nc, err := l.Accept()
 		switch {
 		case err == nil:
-			rest = 0
 			if c := s.add(nc); c != nil {
 				go s.run(c)
 			}
@@ -75,53 +110,118 @@ func (s *Server) Serve(l net.Listener) error {
 		case errors.Is(err, net.ErrClosed):
 			return err
 		default:
-			if t := now(); t.Sub(logged) >= acceptLogInterval {
-				logged = t
-				s.o.Logger.Warn("cannot accept", "error", err)
+			s.unable.tell(err)
+			if isOutOfFiles(err) && spare.close() {
+				s.refuseOne(l)
+				spare.open()
 			}
-			rest = min(max(2*rest, time.Millisecond), acceptRestMax)
 			select {
-			case <-after(rest):
+			case <-after(acceptRest):
 			case <-s.stopped:
 			}
 		}
 	}
 }
 
-// ServeConn runs one connection, whatever it is made of, and returns when it is gone.
+// refuseOne takes a connection for which there is no descriptor by the one that was kept for it.
+func (s *Server) refuseOne(l net.Listener) {
+	nc, err := l.Accept()
+	if err != nil {
+		return // somebody else was faster
+	}
+	s.stats.starved.Add(1)
+	s.stats.refused(refusedFiles.Status)
+	defer nc.Close()
+	deadline := now().Add(acceptRest)
+	if nc.SetDeadline(deadline) != nil {
+		return
+	}
+	if _, err := nc.Write(handshake.AppendRefusal(nil, &refusedFiles)); err == nil {
+		hangUp(nc, deadline)
+	}
+}
+
+// ServeConn runs one connection, whatever it is made of, and returns when it is gone. It has a
+// goroutine in every mode.
 func (s *Server) ServeConn(nc net.Conn) {
 	if c := s.add(nc); c != nil {
 		s.run(c)
 	}
 }
 
-func (s *Server) run(c *conn) {
+func (s *Server) run(c *reader) {
 	defer s.running.Done()
 	defer s.remove(c)
 	c.run()
 }
 
 // add takes a connection in, or closes it when the server is stopped.
-func (s *Server) add(nc net.Conn) *conn {
+func (s *Server) add(nc net.Conn) *reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping.Load() {
+	if !s.enterLocked() {
 		_ = nc.Close()
 		return nil
 	}
 	s.mu.next++
-	c := &conn{srv: s, nc: nc, id: s.mu.next, accepted: now()}
-	c.mu.queue.bytesMax = s.o.WriteBufferBytes
-	s.mu.conns[c.id] = c
+	t := s.elapsed()
+	c := &reader{
+		srv: s, nc: nc, id: s.mu.next, peer: addressOf(nc), rules: &s.rules[0],
+		vitals: vitals{accepted: t, life: t, pinged: never, unfinished: never},
+	}
+	if s.o.ProxyProtocol.Contains(c.peer.Addr()) {
+		c.proxied = &proxied{Conn: nc}
+		c.nc = c.proxied
+	}
+	if s.o.TLS != nil {
+		c.nc = secure(c.nc, s.o.TLS, s.started.Add(later(t, s.o.HelloTimeout)))
+	}
+	s.mu.readers[c.id] = c
 	s.running.Add(1)
 	return c
 }
 
-func (s *Server) remove(c *conn) {
+// addressOf is the peer's address, nothing where a connection has no IP address.
+func addressOf(nc net.Conn) netip.AddrPort {
+	if a, ok := nc.RemoteAddr().(*net.TCPAddr); ok {
+		p := a.AddrPort()
+		return netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
+	}
+	return netip.AddrPort{}
+}
+
+func (s *Server) remove(c *reader) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	delete(s.mu.conns, c.id)
-	if s.stopping.Load() && len(s.mu.conns) == 0 {
+	delete(s.mu.readers, c.id)
+	s.leaveLocked()
+}
+
+// enter counts a connection, or gives false when the server is stopped.
+func (s *Server) enter() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.enterLocked()
+}
+
+func (s *Server) enterLocked() bool {
+	if s.stopping.Load() {
+		return false
+	}
+	s.mu.count++
+	s.stats.accepted.Add(1)
+	return true
+}
+
+// leave takes back an enter.
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.leaveLocked()
+}
+
+func (s *Server) leaveLocked() {
+	if s.mu.count--; s.stopping.Load() && s.mu.count == 0 {
 		close(s.mu.empty)
 	}
 }
@@ -136,26 +236,26 @@ func (s *Server) addListener(l net.Listener) bool {
 	return true
 }
 
-// Conn finds a connection that has not ended.
+// Conn finds a connection that has not ended. What it gives may be used by anybody at any time.
 func (s *Server) Conn(id ID) (Conn, bool) {
+	if id.loop() > 0 {
+		return s.fleet.conn(id)
+	}
 	s.mu.RLock()
-	c := s.mu.conns[id]
+	c := s.mu.readers[id]
 	s.mu.RUnlock()
 	if c == nil {
-		return nil, false
+		return Conn{}, false
 	}
-	if stage, _, _ := c.state(); stage == stageClosing {
-		return nil, false
-	}
-	return c, true
+	stage, _, _ := c.state()
+	return c.conn(), stage != stageClosing
 }
 
-// All gives the connections that are open at the moment of the call and when their turn comes,
-// the oldest first.
+// All gives the connections that are open at the moment of the call and when their turn comes.
 func (s *Server) All() iter.Seq[Conn] {
 	s.mu.RLock()
-	ids := make([]ID, 0, len(s.mu.conns))
-	for id := range s.mu.conns {
+	ids := make([]ID, 0, len(s.mu.readers))
+	for id := range s.mu.readers {
 		ids = append(ids, id)
 	}
 	s.mu.RUnlock()
@@ -163,15 +263,16 @@ func (s *Server) All() iter.Seq[Conn] {
 	return func(yield func(Conn) bool) {
 		for _, id := range ids {
 			s.mu.RLock()
-			c := s.mu.conns[id]
+			c := s.mu.readers[id]
 			s.mu.RUnlock()
 			if c == nil {
 				continue
 			}
-			if stage, _, _ := c.state(); stage == stageOpen && !yield(c) {
+			if stage, _, _ := c.state(); stage == stageOpen && !yield(c.conn()) {
 				return
 			}
 		}
+		s.fleet.all(yield)
 	}
 }
 
@@ -179,7 +280,7 @@ func (s *Server) All() iter.Seq[Conn] {
 func (s *Server) Len() int {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return len(s.mu.conns)
+	return s.mu.count
 }
 
 func (s *Server) isStopping() bool { return s.stopping.Load() }
@@ -196,10 +297,11 @@ func (s *Server) Stop() {
 	for l := range s.mu.listeners {
 		_ = l.Close() // Serve meets the error, if any
 	}
-	for _, c := range s.mu.conns {
+	for _, c := range s.mu.readers {
 		c.wake()
 	}
-	if len(s.mu.conns) == 0 {
+	s.fleet.wake()
+	if s.mu.count == 0 {
 		close(s.mu.empty)
 	}
 }
@@ -211,7 +313,6 @@ func (s *Server) Gone() <-chan struct{} { return s.mu.empty }
 func (s *Server) Wait(ctx context.Context) error {
 	select {
 	case <-s.Gone():
-		s.running.Wait()
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -223,10 +324,11 @@ func (s *Server) Wait(ctx context.Context) error {
 func (s *Server) Close() error {
 	s.Stop()
 	s.mu.RLock()
-	for _, c := range s.mu.conns {
+	for _, c := range s.mu.readers {
 		_ = c.nc.Close()
 	}
 	s.mu.RUnlock()
+	s.fleet.close()
 	s.running.Wait()
 	return nil
 }

@@ -1,120 +1,141 @@
 package netloop
 
 import (
-	"bytes"
-	"fmt"
+	"errors"
 	"net/http"
+	"net/netip"
 	"sync"
 
-	"github.com/gobwas/ws"
+	"github.com/curfew-go/curfew/internal/handshake"
+	"github.com/curfew-go/curfew/internal/realip"
 )
 
-// heads holds buffers for heads; a connection borrows one until it is upgraded.
-var heads = sync.Pool{New: func() any { return new([headBytesMax]byte) }}
+// heads holds what a connection borrows until it is upgraded.
+var heads = sync.Pool{New: func() any { return new(head) }}
+
+// head is the beginning of a connection, and who takes it apart.
+type head struct {
+	b      [handshake.MaxHeadBytes]byte
+	parser handshake.Parser
+}
+
+// Refusals of this package's own.
+var (
+	refusedStopping = handshake.Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "shutting down",
+	}
+	refusedSlow = handshake.Refusal{
+		Status: http.StatusRequestTimeout, Reason: "request took too long",
+	}
+	refusedProxy = handshake.Refusal{
+		Status: http.StatusBadRequest, Reason: "a header of the PROXY protocol is missing",
+	}
+	refusedCrowd = handshake.Refusal{
+		Status: http.StatusTooManyRequests, Reason: "too many connections from this address",
+	}
+	refusedFiles = handshake.Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "out of file descriptors",
+		Header: "Retry-After: 1\r\n",
+	}
+	refusedInternal = handshake.Refusal{
+		Status: http.StatusInternalServerError, Reason: "internal error",
+	}
+)
 
 // upgrade gathers the head, answers it, and says whether the connection is open. rest is what came
 // behind the head; it is valid until release is called.
-func (c *conn) upgrade() (rest []byte, release func(), open bool) {
-	buf := heads.Get().(*[headBytesMax]byte)
-	release = func() { heads.Put(buf) }
-	n, end, refusal := c.gather(buf[:])
+func (c *reader) upgrade() (rest []byte, release func(), open bool) {
+	h := heads.Get().(*head)
+	release = func() { heads.Put(h) }
+	c.counted = c.srv.admit(c.counted, c.peer.Addr(), false)
+	if c.counted == claimRefused {
+		c.answerRefusal(&refusedCrowd)
+		return nil, release, false
+	}
+	n, end, refusal := c.gather(h)
 	if refusal == nil && end > 0 {
 		var r *Request
-		p := headParser{
-			paths: c.srv.o.Paths, protocols: c.srv.o.Protocols, origin: c.srv.o.Origin,
-		}
-		if r, refusal = p.parse(buf[:end]); refusal == nil {
-			refusal = c.accept(r)
+		if r, refusal = h.parser.Parse(&c.srv.handshake, h.b[:end]); refusal == nil {
+			refusal = c.accept(h, r)
 		}
 	}
 	if refusal != nil {
 		c.answerRefusal(refusal)
 	}
-	return buf[end:n], release, refusal == nil && end > 0
+	return h.b[end:n], release, refusal == nil && end > 0
 }
 
 // gather reads until the head is whole: n bytes are read, end of them are the head. Neither an end
 // nor a refusal means that the connection broke off or never sent anything.
-func (c *conn) gather(buf []byte) (n, end int, r *Refusal) {
-	deadline := c.accepted.Add(c.srv.o.HelloTimeout)
-	var scanner headScanner
+func (c *reader) gather(h *head) (n, end int, r *Refusal) {
+	deadline := c.srv.started.Add(later(c.vitals.accepted, c.srv.o.HelloTimeout))
+	var scanner handshake.Scanner
 	for {
-		m, err := c.readUntil(buf[n:], deadline)
+		m, err := c.readUntil(h.b[n:], deadline)
 		n += m
 		if m > 0 {
-			if end, r = scanner.scan(buf[:n]); end > 0 || r != nil {
+			if end, r = scanner.Scan(h.b[:n]); end > 0 || r != nil {
 				return n, end, r
 			}
 			continue
 		}
 		switch {
+		case errors.Is(err, realip.ErrProxy):
+			return n, 0, &refusedProxy
 		case n == 0 || err != nil && !isTimeout(err):
 			return n, 0, nil
 		case c.srv.isStopping():
-			return n, 0, refuse(http.StatusServiceUnavailable, "shutting down")
+			return n, 0, &refusedStopping
 		case !now().Before(deadline):
-			return n, 0, refuse(http.StatusRequestTimeout, "request took too long")
+			return n, 0, &refusedSlow
 		}
 	}
 }
 
 // accept asks the handler about a proper handshake and puts the 101 before all that waits.
-func (c *conn) accept(r *Request) *Refusal {
-	c.protocol = r.Protocol
+func (c *reader) accept(h *head, r *Request) *Refusal {
+	if c.proxied != nil && c.proxied.source.IsValid() {
+		c.peer = c.proxied.source
+	}
+	c.peer = c.srv.client(c.peer, r)
+	if c.counted = c.srv.admit(c.counted, c.peer.Addr(), true); c.counted == claimRefused {
+		return &refusedCrowd
+	}
+	c.proto, c.deflate, c.rules = r.Protocol, r.Deflate, c.srv.rulesFor(r.Deflate)
 	header, refusal := c.callOpen(r)
 	if refusal != nil {
 		return refusal
 	}
-	answer, err := switchProtocols(r, header)
+	answer, err := h.parser.AppendAnswer(nil, header)
 	if err != nil {
 		c.srv.o.Logger.Error("handshake was not understood after its check", "error", err)
 		c.callClosed(End{Cause: CauseLost})
-		return refuse(http.StatusInternalServerError, "handshake failed")
+		return &refusedInternal
 	}
 	c.opened(answer)
 	return nil
 }
 
-// switchProtocols lets gobwas/ws answer a handshake. It is given the request anew, without what
-// was checked already and what it reads less strictly.
-func switchProtocols(r *Request, header string) ([]byte, error) {
-	var rw memory
-	fmt.Fprintf(&rw.in, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n"+
-		"Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %s\r\n",
-		r.Path, r.Host, r.key)
-	if r.Protocol != "" {
-		fmt.Fprintf(&rw.in, "Sec-WebSocket-Protocol: %s\r\n", r.Protocol)
+// client is who asks, where a proxy that is believed says so.
+func (s *Server) client(peer netip.AddrPort, r *Request) netip.AddrPort {
+	if r.ForwardedFor == nil || len(s.o.TrustedProxies) == 0 {
+		return peer
 	}
-	rw.in.WriteString("\r\n")
-	u := ws.Upgrader{
-		Header:   ws.HandshakeHeaderString(header),
-		Protocol: func([]byte) bool { return true },
+	ip := realip.Forwarded(s.o.TrustedProxies, peer.Addr(), r.ForwardedFor)
+	if ip == peer.Addr() {
+		return peer
 	}
-	if _, err := u.Upgrade(&rw); err != nil {
-		return nil, err
-	}
-	return rw.out.Bytes(), nil
+	return netip.AddrPortFrom(ip, 0)
 }
 
-// memory is a connection that never blocks.
-type memory struct{ in, out bytes.Buffer }
-
-// Read reads what the peer is thought to have sent.
-func (m *memory) Read(p []byte) (int, error) { return m.in.Read(p) }
-
-// Write keeps what the peer is to be sent.
-func (m *memory) Write(p []byte) (int, error) { return m.out.Write(p) }
-
 // answerRefusal writes an HTTP answer and lets go of the connection.
-func (c *conn) answerRefusal(r *Refusal) {
-	answer := fmt.Appendf(nil, "HTTP/1.1 %d %s\r\n%sContent-Type: text/plain; charset=utf-8\r\n"+
-		"Content-Length: %d\r\nConnection: close\r\n\r\n%s\n",
-		r.Status, http.StatusText(r.Status), r.Header, len(r.Reason)+1, r.Reason)
+func (c *reader) answerRefusal(r *Refusal) {
+	c.srv.stats.refused(r.Status)
 	deadline := now().Add(closeTimeout)
 	if c.nc.SetWriteDeadline(deadline) != nil {
 		return
 	}
-	if _, err := c.nc.Write(answer); err == nil {
-		c.hangUp(deadline)
+	if _, err := c.nc.Write(handshake.AppendRefusal(nil, r)); err == nil {
+		hangUp(c.nc, deadline)
 	}
 }

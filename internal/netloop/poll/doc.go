@@ -11,14 +11,14 @@
 //
 // # Terms
 //
-// A loop is the one goroutine that calls Wait. A key is the loop's own word about a socket; it comes
-// back with each event, so a loop that puts a generation into it knows an event of a socket that is
-// closed and whose descriptor is used again. A loop parks when nothing is ready.
+// A loop is the one goroutine that calls Wait. A key is the loop's own word about a socket; it
+// comes back with each event, so a loop that puts a generation into it knows an event of a socket
+// that is closed and whose descriptor is used again. A loop parks when nothing is ready.
 //
 // # Design
 //
-// Readiness is level-triggered: what was not read is told of again, so a loop may read once an event
-// and be fair to all its sockets.
+// Readiness is level-triggered: what was not read is told of again, so a loop may read once an
+// event and be fair to all its sockets.
 //
 // Parking is done in Go's own poller, which watches the epoll descriptor as it watches any other:
 // an idle loop is a parked goroutine and holds neither a thread nor a processor. A blocking

@@ -133,10 +133,10 @@ func (p *Poller) control(op, fd int, key uint64, events uint32) error {
 	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, op, fd, &e))
 }
 
-// Wait gives what is ready: at once where something is, and otherwise as soon as there is something,
-// or when until has passed (zero: never), or when somebody calls Wake. What it gives is valid until
-// the next call and may be nothing. pending says whether the loop has other work; it is asked before
-// parking, so that whoever leaves work first and then calls Wake is always heard.
+// Wait gives what is ready: at once where something is, and otherwise as soon as there is
+// something, or when until has passed (zero: never), or when somebody calls Wake. What it gives is
+// valid until the next call and may be nothing. pending says whether the loop has other work; it is
+// asked before parking, so that whoever leaves work first and then calls Wake is always heard.
 func (p *Poller) Wait(until time.Time, pending func() bool) ([]Event, error) {
 	if !p.poll() {
 		p.park(until, pending)
@@ -182,10 +182,11 @@ func (p *Poller) park(until time.Time, pending func() bool) {
 	}
 }
 
-// poll looks once and says whether there is anything to tell. It never blocks, so the scheduler
-// need not know of it.
+// poll looks once and says whether there is anything to tell. Unlike the calls of sockets it is one
+// that the scheduler is told of, as it is what wakes the runtime's monitor: a loop that made only
+// others and never parked would keep the processor, and nobody would look after those that park.
 func (p *Poller) poll() bool {
-	n, _, errno := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
+	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
 		uintptr(unsafe.Pointer(&p.events[0])), eventsMax, 0, 0, 0)
 	switch errno {
 	case 0:

@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"net/netip"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -30,4 +31,44 @@ func transfer(call uintptr, fd int, b []byte) (int, error) {
 		}
 		return 0, errno
 	}
+}
+
+// Accept takes a connection from a listener that does not block; the new socket does not block
+// either. An error is an errno.
+func Accept(listener int) (fd int, peer netip.AddrPort, err error) {
+	var sa unix.RawSockaddrAny
+	for {
+		size := uint32(unix.SizeofSockaddrAny)
+		n, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(listener),
+			uintptr(unsafe.Pointer(&sa)), uintptr(unsafe.Pointer(&size)),
+			unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0, 0)
+		switch errno {
+		case 0:
+			return int(n), address(&sa), nil
+		case unix.EINTR:
+			continue
+		case unix.EAGAIN:
+			return -1, netip.AddrPort{}, unix.EAGAIN
+		}
+		return -1, netip.AddrPort{}, errno
+	}
+}
+
+// address is the IP address and port of a socket address, nothing where it has none.
+func address(sa *unix.RawSockaddrAny) netip.AddrPort {
+	switch sa.Addr.Family {
+	case unix.AF_INET:
+		in := (*unix.RawSockaddrInet4)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom4(in.Addr), swap(in.Port))
+	case unix.AF_INET6:
+		in := (*unix.RawSockaddrInet6)(unsafe.Pointer(sa))
+		return netip.AddrPortFrom(netip.AddrFrom16(in.Addr).Unmap(), swap(in.Port))
+	}
+	return netip.AddrPort{}
+}
+
+// swap turns a port from the order of the network.
+func swap(port uint16) uint16 {
+	b := (*[2]byte)(unsafe.Pointer(&port))
+	return uint16(b[0])<<8 | uint16(b[1])
 }

@@ -3,13 +3,15 @@ package netloop
 import (
 	"net"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/wsframe"
 )
 
 // readUntil waits for bytes until deadline (zero: for ever), or less: until a deadline that was
 // set earlier, or until somebody wakes the reader. Then it gives 0 and an error that is a timeout,
 // or none. It leaves an earlier deadline as it is, so a connection that talks does not set one for
 // each frame.
-func (c *conn) readUntil(b []byte, deadline time.Time) (int, error) {
+func (c *reader) readUntil(b []byte, deadline time.Time) (int, error) {
 	later := !c.armed.IsZero() && (deadline.IsZero() || !deadline.Before(c.armed))
 	if c.rearm || !later && !deadline.Equal(c.armed) {
 		if err := c.nc.SetReadDeadline(deadline); err != nil {
@@ -29,17 +31,23 @@ func (c *conn) readUntil(b []byte, deadline time.Time) (int, error) {
 }
 
 // cork holds back writing during a turn.
-func (c *conn) cork(on bool) {
+func (c *reader) cork(on bool) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
 	c.mu.corked = on
+	over := false
 	if !on {
+		c.mu.unfinished = c.parser.Held()
+		over = c.accountLocked()
 		c.startLocked()
+	}
+	c.mu.Unlock()
+	if over {
+		c.srv.relieve()
 	}
 }
 
 // sendControl queues a control frame, which never ends a connection for being slow.
-func (c *conn) sendControl(put func(*queue)) {
+func (c *reader) sendControl(put func(*queue)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.mu.stage != stageClosing {
@@ -49,8 +57,8 @@ func (c *conn) sendControl(put func(*queue)) {
 }
 
 // startLocked starts the goroutine that writes, unless one runs or it is not time yet.
-func (c *conn) startLocked() {
-	waits := len(c.mu.queue.pending)
+func (c *reader) startLocked() {
+	waits := c.mu.queue.waits()
 	if c.mu.writing || c.mu.broken || c.mu.stage == stageUpgrade ||
 		c.mu.corked && waits < corkBytesMax || waits == 0 && !c.mu.queue.hasLate {
 		return
@@ -60,26 +68,27 @@ func (c *conn) startLocked() {
 }
 
 // write writes what is queued, until nothing is.
-func (c *conn) write() {
+func (c *reader) write() {
 	for {
 		batch := c.nextBatch()
 		if batch == nil {
 			return
 		}
-		_, err := c.nc.Write(batch)
+		_, err := c.nc.Write(batch.B)
 		c.wrote(batch, err)
 	}
 }
 
 // nextBatch takes what waits and says how long writing it may take; nil ends the writer.
-func (c *conn) nextBatch() []byte {
+func (c *reader) nextBatch() *wsframe.Buffer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var batch []byte
+	var batch *wsframe.Buffer
 	if !c.mu.broken {
-		batch = c.mu.queue.take()
+		batch = c.mu.queue.take(&c.srv.holders.pool)
 	}
 	if batch == nil {
+		c.accountLocked()
 		c.mu.writing = false
 		return nil
 	}
@@ -92,51 +101,58 @@ func (c *conn) nextBatch() []byte {
 }
 
 // wrote settles what came of a batch.
-func (c *conn) wrote(batch []byte, err error) {
+func (c *reader) wrote(batch *wsframe.Buffer, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.mu.queue.done(batch)
+	c.mu.queue.done(&c.srv.holders.pool, batch)
 	if err == nil {
 		return
 	}
 	c.mu.broken = true
 	c.mu.reset = isTimeout(err)
-	c.mu.queue.drop()
+	c.mu.queue.drop(&c.srv.holders.pool)
 	if c.mu.stage != stageClosing {
 		e := End{Cause: CauseLost}
 		if isTimeout(err) {
-			e = End{Cause: CauseSlow}
+			e.Cause = CauseSlow
 		}
 		c.endLocked(e, "")
 	}
 	c.wake()
 }
 
+// accountLocked tells the holders what the connection holds, and says whether all hold too much.
+func (c *reader) accountLocked() bool {
+	was := c.mu.held
+	c.mu.held = c.mu.unfinished + c.mu.queue.held() + c.mu.queue.flight
+	return (was > 0 || c.mu.held > 0) && c.srv.holders.note(c.id, was, c.mu.held)
+}
+
 // teardown waits for the last write and lets go of the socket so that the peer sees it.
-func (c *conn) teardown() {
+func (c *reader) teardown() {
 	c.writers.Wait() // a write ends by closeAt
 	c.mu.Lock()
 	closeAt, broken, reset := c.mu.closeAt, c.mu.broken, c.mu.reset
 	c.mu.Unlock()
-	if t, ok := c.nc.(*net.TCPConn); ok && reset {
+	if t, ok := c.nc.(interface{ SetLinger(seconds int) error }); ok && reset {
 		_ = t.SetLinger(0) // what the peer does not read is not worth the kernel's memory
 		return
 	}
 	if !broken {
-		c.hangUp(closeAt)
+		hangUp(c.nc, closeAt)
 	}
 }
 
 // hangUp says that nothing more will be written, and reads on until the peer lets go: closing a
 // socket with unread bytes resets it, and the peer might lose what was written last.
-func (c *conn) hangUp(deadline time.Time) {
-	half, ok := c.nc.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil || c.nc.SetReadDeadline(deadline) != nil {
+func hangUp(nc net.Conn, deadline time.Time) {
+	half, ok := nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil || nc.SetReadDeadline(deadline) != nil {
 		return
 	}
 	var waste [1024]byte
 	for sum := 0; sum < lingerBytesMax; {
-		n, err := c.nc.Read(waste[:])
+		n, err := nc.Read(waste[:])
 		if err != nil {
 			return
 		}

@@ -1,0 +1,206 @@
+package netloop
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/curfew-go/curfew/internal/handshake"
+	"github.com/curfew-go/curfew/internal/netloop/poll"
+	"github.com/curfew-go/curfew/internal/wheel"
+)
+
+// acceptsMax is how many connections a loop accepts before it looks at those that it has.
+const acceptsMax = 64
+
+// listener is a listening socket of a loop.
+type listener struct {
+	fd        int // -1 once it is closed
+	index     int // among the loop's
+	spare     *spare
+	restUntil wheel.Tick // 0: it does not rest
+	refused   int        // a connection that was told that no descriptor is free; -1: none
+}
+
+// newest is the listening sockets that a loop is given.
+type newest struct {
+	some atomic.Bool // there are some
+
+	mu struct {
+		sync.Mutex
+		fds    []int
+		closed bool
+	}
+}
+
+// listen has the loop accept connections from a listening socket, which is the loop's from now on.
+func (l *loop) listen(fd int) {
+	if !l.newest.add(fd) {
+		_ = unix.Close(fd)
+		return
+	}
+	l.poll.Wake()
+}
+
+func (n *newest) add(fd int) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.mu.closed {
+		return false
+	}
+	n.mu.fds = append(n.mu.fds, fd)
+	n.some.Store(true)
+	return true
+}
+
+func (n *newest) take() []int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.some.Store(false)
+	fds := n.mu.fds
+	n.mu.fds = nil
+	return fds
+}
+
+func (n *newest) close() {
+	for _, fd := range n.take() {
+		_ = unix.Close(fd)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.mu.closed = true
+}
+
+// tendListeners takes new ones in, and ends the rest of those that have rested.
+func (l *loop) tendListeners() {
+	if l.newest.some.Load() {
+		for _, fd := range l.newest.take() {
+			li := &listener{fd: fd, index: len(l.listeners), spare: newSpare(), refused: -1}
+			l.listeners = append(l.listeners, li)
+			if err := l.poll.Add(fd, uint64(li.index), poll.Read); err != nil {
+				l.srv.o.Logger.Error("a listener cannot be served", "error", err)
+				li.close(l)
+			}
+		}
+		l.stopped = false // where the server is stopping, they are closed again
+	}
+	for _, li := range l.listeners {
+		if li.resting() && l.now >= li.restUntil {
+			li.wake(l)
+		}
+	}
+}
+
+func (li *listener) resting() bool { return li.restUntil != 0 }
+
+// rest keeps a listener quiet for a while: its backlog would wake the loop all the time.
+func (li *listener) rest(l *loop) {
+	li.restUntil = l.after(acceptRest)
+	_ = l.poll.Modify(li.fd, uint64(li.index), 0) // else it does not rest
+}
+
+// wake ends a rest.
+func (li *listener) wake(l *loop) {
+	li.restUntil = 0
+	li.forget()
+	li.spare.open()
+	_ = l.poll.Modify(li.fd, uint64(li.index), poll.Read)
+}
+
+// forget lets go of the connection that was refused.
+func (li *listener) forget() {
+	if li.refused < 0 {
+		return
+	}
+	var waste [4096]byte
+	_, _ = poll.ReadSocket(li.refused, waste[:]) // closing with unread bytes would reset it
+	_ = unix.Close(li.refused)
+	li.refused = -1
+}
+
+func (li *listener) close(*loop) {
+	if li.fd < 0 {
+		return
+	}
+	li.restUntil = 0
+	li.forget()
+	li.spare.close()
+	_ = unix.Close(li.fd)
+	li.fd = -1
+}
+
+// accept takes connections, a bounded number at a time.
+func (l *loop) accept(li *listener) {
+	if li.fd < 0 || li.resting() {
+		return
+	}
+	for range acceptsMax {
+		fd, peer, err := poll.Accept(li.fd)
+		switch {
+		case err == nil:
+			l.add(fd, peer)
+		case errors.Is(err, unix.EAGAIN):
+			return
+		case errors.Is(err, unix.ECONNABORTED):
+		default:
+			l.srv.unable.tell(err)
+			if isOutOfFiles(err) {
+				li.apologize(l)
+			}
+			li.rest(l)
+			return
+		}
+	}
+}
+
+// apologize takes a connection by the descriptor that is kept for it, and tells it that there is
+// none.
+func (li *listener) apologize(l *loop) {
+	if !li.spare.close() {
+		return
+	}
+	fd, _, err := poll.Accept(li.fd)
+	if err != nil {
+		li.spare.open() // somebody else was faster
+		return
+	}
+	l.srv.stats.starved.Add(1)
+	l.srv.stats.refused(refusedFiles.Status)
+	l.out = handshake.AppendRefusal(l.out[:0], &refusedFiles)
+	_, _ = poll.WriteSocket(fd, l.out)
+	l.out = l.out[:0]
+	_ = unix.Shutdown(fd, unix.SHUT_WR)
+	li.refused = fd
+}
+
+// add takes a connection in.
+func (l *loop) add(fd int, peer netip.AddrPort) {
+	if !l.srv.enter() {
+		_ = unix.Close(fd)
+		return
+	}
+	i, s, ok := l.slots.take()
+	if !ok {
+		_ = unix.Close(fd)
+		l.srv.leave()
+		return
+	}
+	s.begin(fd, peer, l.now+1)
+	if l.srv.o.ProxyProtocol.Contains(peer.Addr()) {
+		s.set(flagProxied)
+	}
+	l.begin(i)
+	l.schedule(i, l.after(l.srv.o.HelloTimeout))
+	if err := l.poll.Add(fd, key(i, s), poll.Read); err != nil {
+		l.srv.unable.tell(err)
+		l.destroy(i, s, true)
+		return
+	}
+	if !l.admit(s, false) {
+		l.refuse(i, s, &refusedCrowd)
+		l.finish(i, s)
+	}
+}

@@ -1,0 +1,72 @@
+package netloop
+
+import (
+	"github.com/curfew-go/curfew/internal/handshake"
+	"github.com/curfew-go/curfew/internal/netloop/poll"
+	"github.com/curfew-go/curfew/internal/wheel"
+	"github.com/curfew-go/curfew/internal/wsframe"
+)
+
+// busy is what a connection of a loop has besides its slot while something about it is not
+// finished: its head, a message, a write, or its end. Idle connections have none.
+type busy struct {
+	parser     wsframe.Parser
+	unfinished wheel.Tick // since when the bytes end inside a message; 0: they do not
+
+	head    *wsframe.Buffer // what has come of the head; nil: it is through, or nothing came
+	scanner handshake.Scanner
+
+	queue    queue
+	flight   *wsframe.Buffer // what is being written; nil: nothing
+	written  int             // bytes of flight that are written
+	writeBy  wheel.Tick      // when flight must be written
+	interest poll.Interest   // what the poller was asked for
+
+	// From closing on.
+	cause      End
+	closeAt    wheel.Tick // when the teardown ends at the latest
+	peerClosed bool       // the peer's close frame came
+	mute       bool       // nothing the peer sends is understood any more
+	deaf       bool       // nothing more comes: the peer sent its last byte
+	broken     bool       // nothing can be written any more
+	reset      bool       // what the kernel holds for the peer is to be thrown away
+	hungUp     bool       // the peer was told that nothing more comes
+	lingered   int        // bytes thrown away since then
+
+	held int // all that it holds, as the holders know it
+}
+
+// busyKept is how many busy states a loop keeps for later.
+const busyKept = 1024
+
+// crowd is the busy states of a loop's connections. Number 0 is none.
+type crowd struct {
+	all  []*busy
+	free []uint32
+}
+
+func (c *crowd) take() (uint32, *busy) {
+	if n := len(c.free); n > 0 {
+		i := c.free[n-1]
+		c.free = c.free[:n-1]
+		if c.all[i] == nil {
+			c.all[i] = new(busy)
+		}
+		return i, c.all[i]
+	}
+	if len(c.all) == 0 {
+		c.all = append(c.all, nil)
+	}
+	c.all = append(c.all, new(busy))
+	return uint32(len(c.all) - 1), c.all[len(c.all)-1]
+}
+
+func (c *crowd) give(i uint32) {
+	if len(c.free) < busyKept {
+		late := c.all[i].queue.late[:0]
+		*c.all[i] = busy{queue: queue{late: late}}
+	} else {
+		c.all[i] = nil
+	}
+	c.free = append(c.free, i)
+}

@@ -1,0 +1,29 @@
+//go:build !linux
+
+package netloop
+
+import (
+	"errors"
+	"net"
+	"time"
+)
+
+// loopsAvailable says that there are no loops here.
+const loopsAvailable = false
+
+// fleet is all loops of a server: none.
+type fleet struct{}
+
+func (*fleet) init(*Server) {}
+
+func (*fleet) serve(*net.TCPListener) error { return errors.ErrUnsupported }
+
+func (*fleet) conn(ID) (Conn, bool) { return Conn{}, false }
+
+func (*fleet) all(func(Conn) bool) {}
+
+func (*fleet) wake() {}
+
+func (*fleet) close() {}
+
+func tuneSocket(uintptr, time.Duration) {}

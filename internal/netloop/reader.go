@@ -1,0 +1,353 @@
+package netloop
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/curfew-go/curfew/internal/wsframe"
+)
+
+const (
+	// readBytes is how much one read may bring once a connection is open.
+	readBytes = 4 << 10
+	// corkBytesMax is how much waits at most for the end of a turn.
+	corkBytesMax = 16 << 10
+	// lingerBytesMax is how much is read and thrown away so that the peer sees the last answer.
+	lingerBytesMax = 256 << 10
+)
+
+// stage is where a connection is in its life; see the package comment.
+type stage uint8
+
+const (
+	stageUpgrade stage = iota // from accept; leaves for open when the 101 is queued
+	stageOpen                 // leaves for closing at the first cause of an end
+	stageClosing              // nothing is queued any more
+)
+
+// reader is a connection with a goroutine of its own, which alone reads, parses, keeps time, and
+// calls the handler.
+type reader struct {
+	// Set before the goroutine starts, then only read.
+	srv *Server
+	nc  net.Conn
+	id  ID
+
+	proxied *proxied // below nc; nil: none
+
+	// Set by the goroutine before the handler sees the connection, then only read.
+	peer     netip.AddrPort
+	proto    string
+	deflate  wsframe.Deflate
+	rules    *wsframe.Rules
+	counted  claim
+	haveTold bool // the handler knows of the end
+
+	word      atomic.Uint64 // the handler's; orders nothing
+	introduce atomic.Bool   // the hello timeout is over
+	nudge     atomic.Bool   // somebody changed what the reader must look at; see wake
+
+	mu struct {
+		sync.Mutex
+		stage   stage
+		end     End       // from closing on
+		closeAt time.Time // from closing on: when the teardown ends at the latest
+		evicted bool      // it held too much: nothing more is read
+		broken  bool      // nothing can be written any more
+		reset   bool      // the close frame did not get through
+		writing bool      // a goroutine runs write
+		corked  bool      // a turn is under way: the reader starts write after it
+		queue   queue
+
+		unfinished int // bytes that the parser holds
+		held       int // all that the connection holds, as the holders know it
+	}
+	writers sync.WaitGroup // the goroutine that runs write, if any
+
+	// The rest belongs to the goroutine.
+	parser     wsframe.Parser
+	armed      time.Time // the read deadline that is set; zero: none
+	rearm      bool      // it is not what armed says any more
+	vitals     vitals
+	peerClosed bool // the peer's close frame came
+	mute       bool // nothing the peer sends is understood any more
+}
+
+func (c *reader) remote(ID) netip.AddrPort    { return c.peer }
+func (c *reader) protocol(ID) string          { return c.proto }
+func (c *reader) tag(ID) uint64               { return c.word.Load() }
+func (c *reader) setTag(_ ID, tag uint64)     { c.word.Store(tag) }
+func (c *reader) ready(ID)                    { c.introduce.Store(true) }
+func (c *reader) close(_ ID, e End, r string) { c.end(e, r) }
+
+// conn is the connection as the handler sees it.
+func (c *reader) conn() Conn { return Conn{on: c, id: c.id} }
+
+// send queues a message.
+func (c *reader) send(_ ID, kind Kind, payload []byte) bool {
+	c.mu.Lock()
+	ok := c.mu.stage != stageClosing && c.putLocked(opOf(kind), payload)
+	over := !c.mu.corked && c.accountLocked()
+	c.mu.Unlock()
+	if over {
+		c.srv.relieve()
+	}
+	return ok
+}
+
+// putLocked queues a message, if it may wait.
+func (c *reader) putLocked(op wsframe.Op, payload []byte) bool {
+	pool := &c.srv.holders.pool
+	was := c.mu.queue.dropped
+	out := c.mu.queue.put(&c.srv.o, pool, c.deflate, op, payload)
+	c.srv.stats.dropped.Add(uint64(c.mu.queue.dropped - was))
+	switch out {
+	case outcomeDropped:
+		return false
+	case outcomeFull:
+		c.mu.queue.drop(pool)
+		c.endLocked(End{CauseSlow, CodeSlow}, reasonSlow)
+		return false
+	}
+	c.startLocked()
+	return true
+}
+
+// end begins the closing stage, once: a close frame follows what is queued.
+func (c *reader) end(e End, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.stage != stageClosing {
+		c.endLocked(e, reason)
+	}
+}
+
+// endLocked is end with the lock held, in a stage before closing.
+func (c *reader) endLocked(e End, reason string) {
+	upgrading := c.mu.stage == stageUpgrade
+	c.mu.stage, c.mu.end = stageClosing, e
+	c.mu.closeAt = now().Add(min(closeTimeout, c.srv.o.writeTimeout()))
+	if reason == reasonEvicted {
+		c.mu.evicted = true
+		c.mu.queue.drop(&c.srv.holders.pool)
+	}
+	if e.Cause != CauseLost {
+		c.mu.queue.closeFrame(&c.srv.holders.pool, e.Code, reason)
+	}
+	if c.mu.writing {
+		_ = c.nc.SetWriteDeadline(c.mu.closeAt) // a write that hangs must not hang on
+	}
+	if !upgrading {
+		c.startLocked()
+	}
+	c.wake()
+}
+
+// opened queues the 101 before whatever the handler has sent, and opens the connection unless it
+// has ended already.
+func (c *reader) opened(answer []byte) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	pool := &c.srv.holders.pool
+	if waits := c.mu.queue.waits(); c.mu.queue.room(pool, len(answer)) {
+		b := append(c.mu.queue.pending.B, answer...)
+		copy(b[len(answer):], b[:waits])
+		copy(b, answer)
+		c.mu.queue.pending.B = b
+	}
+	if c.mu.stage == stageUpgrade {
+		c.mu.stage = stageOpen
+	}
+	c.startLocked()
+}
+
+// wake makes the reader look around. It is called after the change that it is about.
+func (c *reader) wake() {
+	c.nudge.Store(true)
+	// The reader sets its deadline before it looks at nudge, so one of both wakes it.
+	_ = c.nc.SetReadDeadline(longAgo)
+}
+
+// state is what the reader needs to know of what others may change.
+func (c *reader) state() (s stage, closeAt time.Time, broken bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.mu.stage, c.mu.closeAt, c.mu.broken || c.mu.evicted
+}
+
+// run is the connection's goroutine.
+func (c *reader) run() {
+	defer c.nc.Close()
+	defer c.leave()
+	rest, release, open := c.upgrade()
+	if !open {
+		release()
+		return
+	}
+	c.vitals.life = c.srv.elapsed()
+	c.turn(rest)
+	release()
+	buf := make([]byte, readBytes)
+	for !c.over() {
+		n, err := c.readUntil(buf, c.due())
+		if n > 0 {
+			c.turn(buf[:n])
+		}
+		if err != nil && !isTimeout(err) {
+			c.lost()
+		}
+		c.look(c.srv.elapsed())
+	}
+	c.parser.Reset(c.rules) // a teardown holds nothing that nobody will read
+	c.tell()
+	c.teardown()
+}
+
+// leave settles the accounts.
+func (c *reader) leave() {
+	c.mu.Lock()
+	c.mu.queue.drop(&c.srv.holders.pool)
+	c.mu.unfinished = 0
+	c.accountLocked()
+	c.mu.Unlock()
+	if c.counted == claimCounted {
+		c.srv.addresses.remove(c.peer.Addr())
+	}
+}
+
+// over says whether the reader has nothing left to read for. On the way it tells the handler.
+func (c *reader) over() bool {
+	s, closeAt, broken := c.state()
+	if s != stageClosing {
+		return false
+	}
+	c.tell()
+	return broken || c.peerClosed || c.mute || !now().Before(closeAt)
+}
+
+// turn handles what b completes; the parser keeps the rest. What the handler sends meanwhile leaves
+// in one write.
+func (c *reader) turn(b []byte) {
+	c.cork(true)
+	defer c.cork(false)
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+			c.mute = true
+		}
+	}()
+	var e wsframe.Event
+	for alive := false; !c.mute && !c.peerClosed; alive = true {
+		if e, b = c.parser.Next(c.rules, b); e.Kind == wsframe.None {
+			c.vitals.note(c.srv.elapsed(), alive, c.parser.Idle())
+			return
+		}
+		c.handle(e)
+	}
+}
+
+// handle passes on what the parser found.
+func (c *reader) handle(e wsframe.Event) {
+	switch e.Kind {
+	case wsframe.Closing:
+		c.peerClosed = true
+		c.end(End{CausePeer, Code(e.Code)}, "")
+		return
+	case wsframe.Failed:
+		c.mute = true
+		c.end(endOf(e.Fault), complaint(e.Fault))
+		return
+	}
+	if s, _, _ := c.state(); s == stageClosing {
+		return // all but the close frame is of no use any more
+	}
+	if e.Kind == wsframe.Ping {
+		c.sendControl(func(q *queue) { q.pong(&c.srv.holders.pool, e.Payload) })
+	}
+	c.srv.pass(c.conn(), e)
+}
+
+// due is when the reader must look around although nothing came; zero: never.
+func (c *reader) due() time.Time {
+	s, closeAt, _ := c.state()
+	if s == stageClosing {
+		return closeAt
+	}
+	c.vitals.ready = c.introduce.Load()
+	if t := c.vitals.due(&c.srv.o); t != never {
+		return c.srv.started.Add(t)
+	}
+	return time.Time{}
+}
+
+// look does what is due at t.
+func (c *reader) look(t time.Duration) {
+	if s, _, _ := c.state(); s == stageClosing {
+		return
+	}
+	c.vitals.ready = c.introduce.Load()
+	switch v := c.vitals.look(&c.srv.o, t); v {
+	case verdictAlive:
+	case verdictAsk:
+		c.vitals.pinged = t
+		c.sendControl(func(q *queue) { q.frame(&c.srv.holders.pool, wsframe.OpPing, nil) })
+	default:
+		c.end(v.end())
+	}
+}
+
+// lost ends the connection without a close frame; what waits may still be written.
+func (c *reader) lost() {
+	c.mute = true
+	c.end(End{Cause: CauseLost}, "")
+}
+
+// tell tells the handler of the end, once.
+func (c *reader) tell() {
+	if c.haveTold {
+		return
+	}
+	c.haveTold = true
+	c.mu.Lock()
+	e := c.mu.end
+	c.mu.Unlock()
+	c.callClosed(e)
+}
+
+// callClosed and callOpen keep a panic of the handler from taking more than its connection.
+func (c *reader) callClosed(e End) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+		}
+	}()
+	c.srv.o.Handler.Closed(c.conn(), e)
+}
+
+func (c *reader) callOpen(r *Request) (header []byte, refusal *Refusal) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(p)
+			c.callClosed(End{Cause: CausePanic})
+			header = nil
+			refusal = &Refusal{
+				Status: http.StatusInternalServerError, Reason: "internal error",
+			}
+		}
+	}()
+	return c.srv.o.Handler.Open(c.conn(), r, nil)
+}
+
+func (c *reader) panicked(p any) {
+	c.srv.o.Logger.Error("handler panicked", "panic", p, "stack", string(debug.Stack()))
+	c.end(End{CausePanic, CodeInternal}, "internal error")
+}
+
+func isTimeout(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }
