@@ -1,13 +1,14 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -57,6 +58,9 @@ type Options struct {
 	Tokens *Tokens
 	// TouchOn says what touches a session.
 	TouchOn TouchOn
+	// MaxRefusedHellos is how many hellos of one address may be refused in a minute for what they
+	// say; above it the address gets 429 until the minute ends. 0: any.
+	MaxRefusedHellos int
 	// OnEnd is called once for each session that ended, from whatever goroutine ended it, with no
 	// lock held; nil: nobody is told.
 	OnEnd func(End)
@@ -89,13 +93,16 @@ type Gateway struct {
 	net     *netloop.Server
 	started time.Time
 
+	refusals refusals
 	draining atomic.Bool // set once: no session begins any more
 }
 
 // New makes a gateway. Its error names every bad option.
 func New(o Options) (*Gateway, error) {
 	o = o.withDefaults()
-	g := &Gateway{o: o, log: o.Logger, started: now()}
+	g := &Gateway{
+		o: o, log: o.Logger, started: now(), refusals: refusals{limit: o.MaxRefusedHellos},
+	}
 	o.Net.Handler = g
 	o.Net.Protocols = []string{ProtocolJSON, ProtocolRaw}
 	if o.Net.Logger == nil {
@@ -128,41 +135,59 @@ func (g *Gateway) ServeConn(nc net.Conn) { g.net.ServeConn(nc) }
 // Stats are the numbers of the session table.
 func (g *Gateway) Stats() engine.Stats { return g.table.Stats() }
 
+// NetStats are the numbers of the network side.
+func (g *Gateway) NetStats() netloop.Stats { return g.net.Stats() }
+
 // Open begins the session of a raw connection. That of the others begins with their hello.
-func (g *Gateway) Open(c netloop.Conn, r *netloop.Request) (string, *netloop.Refusal) {
+func (g *Gateway) Open(
+	c netloop.Conn, r *netloop.Request, header []byte,
+) ([]byte, *netloop.Refusal) {
 	if g.draining.Load() {
-		return "", unavailable("shutting down")
+		return nil, unavailable("shutting down")
+	}
+	if wait := g.refusals.blocked(c.Remote().Addr()); wait > 0 {
+		return nil, &netloop.Refusal{
+			Status: http.StatusTooManyRequests, Reason: "too many refused hellos",
+			Header: retryAfterLine(wait),
+		}
 	}
 	if c.Protocol() != ProtocolRaw {
-		return "", nil
+		return header, nil
 	}
-	if !g.o.Tokens.Allow(bearer(r.Authorization)) {
-		return "", &netloop.Refusal{
+	if !g.o.Tokens.Allow(string(bearer(r.Authorization))) {
+		g.refusals.note(c.Remote().Addr())
+		return nil, &netloop.Refusal{
 			Status: http.StatusUnauthorized, Reason: "a bearer token is needed",
 			Header: "WWW-Authenticate: Bearer\r\n",
 		}
 	}
 	s, err := g.begin(c, 0)
 	if err != nil {
-		return "", unavailable("no session is free")
+		return nil, unavailable("no session is free")
 	}
-	return "Curfew-Session: " + s.ID() + "\r\n", nil
+	header = append(header, "Curfew-Session: "...)
+	return append(s.AppendID(header), '\r', '\n'), nil
 }
 
-// bearer is the token of an Authorization header, "" where it holds none.
-func bearer(header string) string {
-	scheme, token, _ := strings.Cut(header, " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return ""
+// bearer is the token of an Authorization header, nil where it holds none.
+func bearer(header []byte) []byte {
+	scheme, token, _ := bytes.Cut(header, []byte(" "))
+	if !bytes.EqualFold(scheme, []byte("Bearer")) {
+		return nil
 	}
-	return strings.TrimSpace(token)
+	return bytes.TrimSpace(token)
 }
 
 func unavailable(reason string) *netloop.Refusal {
 	return &netloop.Refusal{
 		Status: http.StatusServiceUnavailable, Reason: reason,
-		Header: "Retry-After: " + strconv.Itoa(int(retryAfter.Seconds())) + "\r\n",
+		Header: retryAfterLine(retryAfter),
 	}
+}
+
+// retryAfterLine is a header line that says when to come again, in whole seconds.
+func retryAfterLine(d time.Duration) string {
+	return "Retry-After: " + strconv.Itoa(int(math.Ceil(d.Seconds()))) + "\r\n"
 }
 
 // Message takes what a client says.

@@ -17,13 +17,14 @@ type refusal struct {
 	name       string
 	code       netloop.Code
 	retryAfter time.Duration
+	guilty     bool // it is counted against its address
 }
 
 var (
-	refusedInvalid      = refusal{name: "invalid_hello", code: 4000}
-	refusedMissing      = refusal{name: "missing_hello", code: 4001}
-	refusedUnauthorized = refusal{name: "unauthorized", code: 4003}
-	refusedUnknown      = refusal{name: "resume_unknown", code: 4203}
+	refusedInvalid      = refusal{name: "invalid_hello", code: 4000, guilty: true}
+	refusedMissing      = refusal{name: "missing_hello", code: 4001, guilty: true}
+	refusedUnauthorized = refusal{name: "unauthorized", code: 4003, guilty: true}
+	refusedUnknown      = refusal{name: "resume_unknown", code: 4203, guilty: true}
 	refusedLimit        = refusal{name: "session_limit", code: 4302, retryAfter: retryAfter}
 	refusedUnavailable  = refusal{name: "unavailable", code: netloop.CodeTryAgain}
 )
@@ -147,6 +148,9 @@ func (g *Gateway) greet(c netloop.Conn, payload []byte) {
 
 // refuse says why and closes.
 func (g *Gateway) refuse(c netloop.Conn, r refusal) {
+	if r.guilty {
+		g.refusals.note(c.Remote().Addr())
+	}
 	g.log.Debug("hello refused", "remote", c.Remote(), "error", r.name)
 	sendHelloRefusal(c, r)
 	c.Close(r.code, r.name)

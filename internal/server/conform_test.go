@@ -12,11 +12,28 @@ import (
 // 1014, bad text found late.
 var strict = []string{"14.2.*", "14.3.*", "6.4.*"}
 
-// The daemon speaks RFC 6455 to the letter, as an independent suite reads it.
+// TestConformance: the daemon speaks RFC 6455 and RFC 7692 to the letter, as an independent suite
+// reads them, in both modes. Short cases are also cut at each byte.
 func TestConformance(t *testing.T) {
-	r := start(t, []string{"--max-message-bytes", "16777216"}, nil)
-	report, err := conform.Run(t.Context(), "ws://"+r.addr+"/ws",
-		conform.Options{Subprotocol: "curfew.raw"})
+	for _, mode := range []string{"epoll", "goroutine"} {
+		t.Run(mode, func(t *testing.T) {
+			r := start(t, []string{
+				"--max-message-bytes", "16777216", "--compression", "on", "--mode", mode,
+			}, nil)
+			judge(t, r.addr, conform.Options{CutEach: !testing.Short()}, 500)
+		})
+		t.Run(mode+"/uncompressed", func(t *testing.T) {
+			r := start(t, []string{"--mode", mode}, nil)
+			judge(t, r.addr, conform.Options{Only: "9.*"}, 8) // larger ones are too big here
+		})
+	}
+}
+
+// judge runs the suite, of which no case may fail and some number must pass.
+func judge(t *testing.T, addr string, o conform.Options, passed int) {
+	t.Helper()
+	o.Subprotocol = "curfew.raw"
+	report, err := conform.Run(t.Context(), "ws://"+addr+"/ws", o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,8 +47,8 @@ func TestConformance(t *testing.T) {
 			}
 		}
 	}
-	if report.Passed < 250 {
-		t.Errorf("%d cases passed, %d were skipped: the suite did not run",
-			report.Passed, report.Skipped)
+	if report.Passed < passed {
+		t.Errorf("%d cases passed, %d were skipped: want %d to pass",
+			report.Passed, report.Skipped, passed)
 	}
 }

@@ -6,11 +6,12 @@
 //
 // The first SIGTERM or SIGINT (or the end of ctx) drains: nobody is accepted any more, and the
 // clients are let go evenly over --drain-window. A second one ends at once. SIGHUP reads the token
-// file again.
+// file and the certificate again.
 package server
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -23,11 +24,9 @@ import (
 	"github.com/curfew-go/curfew/engine"
 	"github.com/curfew-go/curfew/internal/config"
 	"github.com/curfew-go/curfew/internal/gateway"
+	"github.com/curfew-go/curfew/internal/handshake"
 	"github.com/curfew-go/curfew/internal/netloop"
 )
-
-// writeBufferBytes bounds what waits for one client.
-const writeBufferBytes = 256 << 10
 
 // ErrInterrupted is returned by Run when a second signal cut the drain short.
 var ErrInterrupted = errors.New("interrupted before the drain was over")
@@ -94,6 +93,7 @@ type daemon struct {
 	tokens   *gateway.Tokens
 	gateway  *gateway.Gateway
 	listener net.Listener
+	tls      *certificate // nil: no TLS
 	summary  *summary
 }
 
@@ -106,6 +106,12 @@ func newDaemon(loaded *config.Loaded, p Process) (*daemon, error) {
 	for _, w := range loaded.Warnings {
 		d.log.Warn("configuration", "problem", w)
 	}
+	if c.TLSCert != "" {
+		d.tls = &certificate{log: d.log}
+		if err := d.tls.load(c.TLSCert, c.TLSKey); err != nil {
+			return nil, err
+		}
+	}
 	listener, err := net.Listen("tcp", c.Listen)
 	if err != nil {
 		return nil, err
@@ -117,8 +123,16 @@ func newDaemon(loaded *config.Loaded, p Process) (*daemon, error) {
 	d.listener = listener
 	d.summary = &summary{log: d.log, stats: d.gateway.Stats}
 	d.log.Info("listening", "address", listener.Addr().String(), "paths", c.Paths,
-		"version", p.Version, "pid", os.Getpid())
+		"mode", c.Mode, "tls", d.tls != nil, "version", p.Version, "pid", os.Getpid())
 	return d, nil
+}
+
+// tlsConfig is what connections speak TLS by; nil: they do not.
+func (d *daemon) tlsConfig() *tls.Config {
+	if d.tls == nil {
+		return nil
+	}
+	return d.tls.config()
 }
 
 // options are the gateway's, as the configuration says.
@@ -127,23 +141,46 @@ func (d *daemon) options(l net.Listener) gateway.Options {
 	o := gateway.Options{
 		IdleTimeout: c.IdleTimeout, Grace: c.Grace, MaxLifetime: c.MaxLifetime,
 		Tick: c.Tick, MaxSessions: c.MaxSessions,
-		Net: netloop.Options{
-			Paths:            c.Paths,
-			Origin:           netloop.SameOrigin(c.Origins, netloop.IsLoopback(l.Addr())),
-			HelloTimeout:     c.HelloTimeout,
-			PingInterval:     c.PingInterval,
-			PingTimeout:      c.PingTimeout,
-			MaxMessageBytes:  c.MaxMessageBytes,
-			WriteBufferBytes: writeBufferBytes,
-		},
-		Tokens: d.tokens,
-		Logger: d.log,
+		Net:              netOptions(c, l),
+		Tokens:           d.tokens,
+		MaxRefusedHellos: c.MaxRefusedHellos,
+		Logger:           d.log,
 	}
 	if c.Wheel == "russellluo" {
 		o.Wheel = engine.WheelRussellLuo
 	}
 	if c.TouchOn == "any" {
 		o.TouchOn = gateway.TouchAny
+	}
+	o.Net.TLS = d.tlsConfig()
+	return o
+}
+
+// netOptions are those of the network side.
+func netOptions(c config.Config, l net.Listener) netloop.Options {
+	o := netloop.Options{
+		Loops:               c.Loops,
+		Paths:               c.Paths,
+		Compression:         c.Compression,
+		Origin:              handshake.SameOrigin(c.Origins, handshake.IsLoopback(l.Addr())),
+		ProxyProtocol:       c.ProxyProtocol,
+		TrustedProxies:      c.TrustedProxies,
+		MaxConnectionsPerIP: c.MaxConnectionsPerIP,
+		HelloTimeout:        c.HelloTimeout,
+		PingInterval:        c.PingInterval,
+		PingTimeout:         c.PingTimeout,
+		MaxMessageBytes:     c.MaxMessageBytes,
+		WriteBufferBytes:    c.WriteBufferBytes,
+		BufferTotalBytes:    c.BufferTotalBytes,
+	}
+	if c.Mode == "epoll" {
+		o.Mode = netloop.ModeEpoll
+	}
+	switch c.OnSlow {
+	case "drop-newest":
+		o.OnSlow = netloop.SlowDropNewest
+	case "drop-oldest":
+		o.OnSlow = netloop.SlowDropOldest
 	}
 	return o
 }
@@ -164,7 +201,7 @@ func (d *daemon) run(ctx context.Context) error {
 	stopSumming()
 	<-summed
 	d.summary.write()
-	d.log.Info("stopped")
+	d.log.Info("stopped", "network", networkSummary(d.gateway.NetStats()))
 	return err
 }
 
@@ -178,7 +215,7 @@ func (d *daemon) serve(ctx context.Context, served <-chan error) error {
 			return d.drain("context ended")
 		case s := <-d.signals:
 			if s == syscall.SIGHUP {
-				d.rereadTokens()
+				d.reread()
 				continue
 			}
 			return d.drain(s.String())
@@ -210,11 +247,22 @@ func (d *daemon) drain(why string) error {
 	return nil
 }
 
-func (d *daemon) rereadTokens() {
-	if d.config.TokenFile == "" {
+// reread reads the files again that may change while the daemon runs. What cannot be read stays as
+// it was.
+func (d *daemon) reread() {
+	if d.config.TokenFile == "" && d.tls == nil {
 		d.log.Info("nothing to read again", "signal", "SIGHUP")
 		return
 	}
+	if d.config.TokenFile != "" {
+		d.rereadTokens()
+	}
+	if d.tls != nil {
+		d.rereadCertificate()
+	}
+}
+
+func (d *daemon) rereadTokens() {
 	tokens, err := config.ReadTokens(d.config.TokenFile)
 	if err != nil {
 		d.log.Error("the old tokens stay", "error", err)
@@ -222,6 +270,14 @@ func (d *daemon) rereadTokens() {
 	}
 	d.tokens.Set(tokens)
 	d.log.Info("tokens read again", "file", d.config.TokenFile, "tokens", len(tokens))
+}
+
+func (d *daemon) rereadCertificate() {
+	if err := d.tls.reload(); err != nil {
+		d.log.Error("the old certificate stays", "error", err)
+		return
+	}
+	d.log.Info("certificate read again", "file", d.config.TLSCert)
 }
 
 func newLogger(c config.Config, w io.Writer) *slog.Logger {

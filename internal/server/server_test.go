@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,7 +227,7 @@ func TestSignal_DrainsAndSumsUp(t *testing.T) {
 
 func TestSignal_SecondOneEndsAtOnce(t *testing.T) {
 	t.Parallel()
-	r := start(t, []string{"--drain-window", "1h"}, nil)
+	r := start(t, []string{"--drain-window", "1h", "--loops", "1"}, nil) // of one loop, in order
 	a, _ := r.hello("")
 	b, _ := r.hello("")
 	r.signals <- syscall.SIGINT
@@ -429,5 +430,30 @@ func TestRun_TextLog(t *testing.T) {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log lacks %q:\n%s", want, log.String())
 		}
+	}
+}
+
+func TestMaxRefusedHellos(t *testing.T) {
+	t.Parallel()
+	r := start(t, []string{"--max-refused-hellos", "2", "--token", "right"}, nil)
+	friend := netlooptest.Dial(t, r.addr, "/ws")
+	for range 2 {
+		c := netlooptest.Dial(t, r.addr, "/ws")
+		c.Text(`{"op":"hello","token":"wrong"}`)
+		c.Want(`text {"op":"hello_ack","ok":false,"error":"unauthorized"}`,
+			"close 4003 unauthorized")
+	}
+	nc, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := netlooptest.New(t, nc)
+	answer := c.Upgrade("/ws")
+	if answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") == "" {
+		t.Errorf("after two refused hellos: %s %v, want 429", answer.Status, answer.Header)
+	}
+	friend.Text(`{"op":"hello","token":"right"}`) // who is in stays in
+	if got := friend.Next(); !strings.Contains(got, `"ok":true`) {
+		t.Errorf("the hello of an open connection is answered by %s", got)
 	}
 }

@@ -3,9 +3,13 @@ package server
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/netloop"
 )
 
 // summary logs how many sessions expired, at its own pace: that of the cleanups of the daemon that
@@ -41,4 +45,20 @@ func (s *summary) write() {
 	s.idle, s.lifetime = now.Idle, now.Lifetime
 	s.log.Info("sessions expired", "expired", idle+lifetime, "idle", idle, "lifetime", lifetime,
 		"live", now.Live)
+}
+
+// networkSummary is what the network side did, for the last line of the log.
+func networkSummary(s netloop.Stats) slog.Value {
+	attrs := []slog.Attr{
+		slog.Uint64("accepted", s.Accepted), slog.Uint64("upgraded", s.Upgraded),
+		slog.Uint64("starved", s.Starved), slog.Uint64("dropped", s.Dropped),
+		slog.Uint64("evicted", s.Evicted),
+	}
+	for _, status := range slices.Sorted(maps.Keys(s.Refused)) {
+		attrs = append(attrs, slog.Uint64(strconv.Itoa(status), s.Refused[status]))
+	}
+	for _, cause := range slices.Sorted(maps.Keys(s.Ended)) {
+		attrs = append(attrs, slog.Uint64(cause.String(), s.Ended[cause]))
+	}
+	return slog.GroupValue(attrs...)
 }
