@@ -1,0 +1,330 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/curfew-go/curfew/internal/netloop/poll"
+	"github.com/curfew-go/curfew/internal/wsframe"
+)
+
+// state is where a connection stands:
+//
+//	free ──> connecting ──> upgrading ──> open ──> free
+//	              └────────────┴─────────────────────▲
+type state uint8
+
+const (
+	free       state = iota // the slot is no connection's
+	connecting              // begun, and not established yet
+	upgrading               // the request is sent, or what fits of it
+	open                    // WebSocket is spoken
+)
+
+// conn is one slot. It holds no pointer, so a million of them are nothing to the collector.
+type conn struct {
+	fd         int32
+	generation uint32        // told apart from who had the slot before; part of the poller's key
+	due        time.Duration // when the message in flight, or the connection, was due
+	seq        uint32        // of the message in flight
+	state      state
+	inFlight   bool
+	chosen     bool // takes part in the task
+	parting    bool // our close frame is sent
+}
+
+// unfinished is what a connection has of a frame or answer that came in part, and of a write that
+// the socket took in part.
+type unfinished struct {
+	parser wsframe.Parser
+	head   []byte // of the answer to the upgrade
+	out    []byte
+}
+
+// task is what the loop tells of what happens.
+type task interface {
+	opened(slot uint32, now time.Duration)
+	message(slot uint32, payload []byte, now time.Duration)
+	closed(slot uint32, was state, why string)
+}
+
+// Client is one loop that drives connections to one server.
+type Client struct {
+	// Set by New, then only read.
+	o       Options
+	clock   clock
+	poller  *poll.Poller
+	server  unix.SockaddrInet4
+	request []byte
+	accept  []byte // the only good Sec-WebSocket-Accept
+	rules   wsframe.Rules
+	op      wsframe.Op
+
+	task    task
+	conns   []conn
+	spare   []uint32 // slots that are free
+	partial map[uint32]*unfinished
+	dialing int // connections that are connecting or upgrading
+	open    int
+	begun   int // for turning through the sources
+
+	in     []byte // what the last read gave
+	out    []byte // the frame to send
+	parser wsframe.Parser
+}
+
+// New makes a Client that has no connection yet.
+func New(o Options) (*Client, error) {
+	o = o.withDefaults()
+	if err := o.validate(); err != nil {
+		return nil, err
+	}
+	p, err := poll.New()
+	if err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	server := netip.MustParseAddrPort(o.Address)
+	c := &Client{
+		o: o, clock: newClock(), poller: p,
+		server: unix.SockaddrInet4{Port: int(server.Port()), Addr: server.Addr().As4()},
+		rules: wsframe.Rules{
+			Role: wsframe.Client, MaxMessageBytes: bytesMax, Buffers: new(wsframe.Pool),
+		},
+		op:      wsframe.OpBinary,
+		task:    idle{},
+		partial: map[uint32]*unfinished{},
+		in:      make([]byte, 64<<10),
+	}
+	if o.Text {
+		c.op = wsframe.OpText
+	}
+	c.request, c.accept = upgradeRequest(o)
+	return c, nil
+}
+
+// Open is how many connections are open.
+func (c *Client) Open() int { return c.open }
+
+// Close resets all connections.
+func (c *Client) Close() error {
+	c.task = idle{}
+	for slot := range c.conns {
+		if c.conns[slot].state != free {
+			c.drop(uint32(slot), "closed by us")
+		}
+	}
+	return c.poller.Close()
+}
+
+// idle is the task between tasks.
+type idle struct{}
+
+func (idle) opened(uint32, time.Duration)          {}
+func (idle) message(uint32, []byte, time.Duration) {}
+func (idle) closed(uint32, state, string)          {}
+
+func busy() bool { return true }
+func rest() bool { return false }
+
+// turn waits until a moment at the latest, and handles what is ready.
+func (c *Client) turn(until time.Duration) error {
+	pending := rest
+	if until <= c.clock.now() {
+		pending = busy
+	}
+	events, err := c.poller.Wait(c.clock.at(until), pending)
+	if err != nil {
+		return fmt.Errorf("load: %w", err)
+	}
+	for i := range events {
+		key := events[i].Key()
+		slot, generation := uint32(key), uint32(key>>32)
+		if n := &c.conns[slot]; n.state != free && n.generation == generation {
+			c.handle(slot, events[i].Ready())
+		}
+	}
+	return nil
+}
+
+// handle does what a connection is ready for.
+func (c *Client) handle(slot uint32, ready poll.Ready) {
+	n := &c.conns[slot]
+	if ready.Write() {
+		if n.state == connecting {
+			c.connected(slot)
+			return
+		}
+		if !c.flush(slot) {
+			return
+		}
+	}
+	if !ready.Read() {
+		return
+	}
+	got, err := poll.ReadSocket(int(n.fd), c.in)
+	switch {
+	case errors.Is(err, unix.EAGAIN):
+	case err != nil:
+		c.drop(slot, reason(err))
+	case got == 0:
+		c.drop(slot, "end of stream")
+	default:
+		c.received(slot, c.in[:got])
+	}
+}
+
+// received takes bytes of the server's.
+func (c *Client) received(slot uint32, b []byte) {
+	if c.conns[slot].state == upgrading {
+		var ok bool
+		if b, ok = c.answered(slot, b); !ok {
+			return
+		}
+	}
+	kept := c.partial[slot]
+	c.parser = wsframe.Parser{}
+	if kept != nil {
+		c.parser = kept.parser
+	}
+	generation := c.conns[slot].generation
+	now := c.clock.now()
+	for {
+		var e wsframe.Event
+		e, b = c.parser.Next(&c.rules, b)
+		if e.Kind == wsframe.None {
+			break
+		}
+		c.event(slot, e, now)
+		if n := &c.conns[slot]; n.state != open || n.generation != generation {
+			return // what was kept went with the connection
+		}
+	}
+	c.keep(slot, c.parser)
+}
+
+// keep stores a parser between reads, where it has anything.
+func (c *Client) keep(slot uint32, p wsframe.Parser) {
+	kept := c.partial[slot]
+	switch {
+	case kept != nil:
+		kept.parser = p
+		c.settle(slot, kept)
+	case !p.Idle():
+		c.partial[slot] = &unfinished{parser: p}
+	}
+}
+
+// settle forgets what is finished.
+func (c *Client) settle(slot uint32, u *unfinished) {
+	if u.parser.Idle() && len(u.head) == 0 && len(u.out) == 0 {
+		delete(c.partial, slot)
+	}
+}
+
+func (c *Client) event(slot uint32, e wsframe.Event, now time.Duration) {
+	switch e.Kind {
+	case wsframe.Text, wsframe.Binary:
+		c.task.message(slot, e.Payload, now)
+	case wsframe.Ping:
+		c.out = wsframe.Client.AppendFrame(c.out[:0], wsframe.OpPong, true, e.Payload)
+		c.write(slot, c.out)
+	case wsframe.Closing:
+		c.out = wsframe.Client.AppendClose(c.out[:0], e.Code, "")
+		if c.conns[slot].parting || c.write(slot, c.out) {
+			c.drop(slot, strconv.Itoa(int(e.Code)))
+		}
+	case wsframe.Failed:
+		c.drop(slot, e.Fault.String())
+	case wsframe.None, wsframe.Pong:
+	}
+}
+
+// send sends a message.
+func (c *Client) send(slot uint32, message []byte) bool {
+	c.out = wsframe.Client.AppendMessage(c.out[:0], 0, c.op, message)
+	return c.write(slot, c.out)
+}
+
+// write writes, or keeps what the socket does not take. It says whether the connection lives.
+func (c *Client) write(slot uint32, b []byte) bool {
+	u := c.partial[slot]
+	if u != nil && len(u.out) > 0 {
+		u.out = append(u.out, b...)
+		return true
+	}
+	n := &c.conns[slot]
+	wrote, err := poll.WriteSocket(int(n.fd), b)
+	if err != nil && !errors.Is(err, unix.EAGAIN) {
+		c.drop(slot, reason(err))
+		return false
+	}
+	if wrote = max(wrote, 0); wrote == len(b) {
+		return true
+	}
+	if u == nil {
+		u = new(unfinished)
+		c.partial[slot] = u
+	}
+	u.out = append(u.out, b[wrote:]...)
+	return c.watch(slot, poll.Read|poll.Write)
+}
+
+// flush writes what was kept. It says whether the connection lives.
+func (c *Client) flush(slot uint32) bool {
+	u := c.partial[slot]
+	if u == nil || len(u.out) == 0 {
+		return true
+	}
+	b := u.out
+	u.out = nil
+	if !c.write(slot, b) {
+		return false
+	}
+	if len(u.out) > 0 {
+		return true
+	}
+	c.settle(slot, u)
+	return c.watch(slot, poll.Read)
+}
+
+// watch says what is wanted of a connection's socket, and whether the connection lives.
+func (c *Client) watch(slot uint32, i poll.Interest) bool {
+	n := &c.conns[slot]
+	if err := c.poller.Modify(int(n.fd), n.key(slot), i); err != nil {
+		c.drop(slot, reason(err))
+		return false
+	}
+	return true
+}
+
+func (n *conn) key(slot uint32) uint64 { return uint64(slot) | uint64(n.generation)<<32 }
+
+// drop ends a connection and frees its slot.
+func (c *Client) drop(slot uint32, why string) {
+	n := &c.conns[slot]
+	was := n.state
+	_ = unix.Close(int(n.fd)) // it is a reset, whatever close says
+	if was == open {
+		c.open--
+	} else {
+		c.dialing--
+	}
+	delete(c.partial, slot)
+	c.task.closed(slot, was, why)
+	*n = conn{fd: -1, generation: (n.generation + 1) & (1<<31 - 1)}
+	c.spare = append(c.spare, slot)
+}
+
+// reason is an error in a few words, such as "connection refused".
+func reason(err error) string {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return errno.Error()
+	}
+	return err.Error()
+}

@@ -1,0 +1,256 @@
+package load
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha1"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/curfew-go/curfew/internal/netloop/poll"
+)
+
+// connectTask counts what comes of connecting.
+type connectTask struct {
+	c       *Client
+	report  ConnectReport
+	latency histogram
+	last    time.Duration // when the last one was upgraded
+}
+
+func (t *connectTask) opened(slot uint32, now time.Duration) {
+	t.report.OK++
+	t.latency.add(now - t.c.conns[slot].due)
+	t.last = now
+}
+
+func (t *connectTask) message(uint32, []byte, time.Duration) {}
+
+func (t *connectTask) closed(_ uint32, was state, why string) {
+	if was == open {
+		t.report.OK--
+	}
+	t.fail(why)
+}
+
+func (t *connectTask) fail(why string) {
+	t.report.Failed++
+	if t.report.Errors == nil {
+		t.report.Errors = map[string]int{}
+	}
+	t.report.Errors[why]++
+}
+
+// Connect adds connections and upgrades them. That some fail is in the report and no error.
+func (c *Client) Connect(o ConnectOptions) (ConnectReport, error) {
+	if o.GiveUp == 0 {
+		o.GiveUp = 30 * time.Second
+	}
+	t := &connectTask{c: c}
+	c.task = t
+	defer func() { c.task = idle{} }()
+	start := c.clock.now()
+	end, begun := start, 0
+	for begun < o.Connections || c.dialing > 0 {
+		now := c.clock.now()
+		next := now + o.GiveUp
+		for begun < o.Connections && c.dialing < c.o.Dialing {
+			due := now
+			if o.Rate > 0 {
+				due = start + time.Duration(float64(begun)/o.Rate*float64(time.Second))
+			}
+			if due > now {
+				next = due
+				break
+			}
+			if err := c.begin(due); err != nil {
+				t.fail(reason(err))
+			}
+			begun++
+			end = now
+		}
+		if now > max(end, t.last)+o.GiveUp {
+			c.giveUp()
+			for ; begun < o.Connections; begun++ {
+				t.fail("never begun")
+			}
+			break
+		}
+		if err := c.turn(next); err != nil {
+			return t.report, err
+		}
+	}
+	t.report.Wall = max(t.last-start, 0)
+	t.report.Latency = t.latency.summary()
+	return t.report, nil
+}
+
+// giveUp ends all connections that are not open yet.
+func (c *Client) giveUp() {
+	for slot := range c.conns {
+		if s := c.conns[slot].state; s == connecting || s == upgrading {
+			c.drop(uint32(slot), "no answer to the upgrade")
+		}
+	}
+}
+
+// begin starts to connect.
+func (c *Client) begin(due time.Duration) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := c.dial(fd, due); err != nil {
+		_ = unix.Close(fd)
+		return err
+	}
+	return nil
+}
+
+func (c *Client) dial(fd int, due time.Duration) error {
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+		return err
+	}
+	reset := unix.Linger{Onoff: 1}
+	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &reset); err != nil {
+		return err
+	}
+	if len(c.o.Sources) > 0 {
+		// The port is chosen by connect, which knows which ones this server does not have yet.
+		const late = unix.IP_BIND_ADDRESS_NO_PORT
+		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, late, 1); err != nil {
+			return err
+		}
+		from := unix.SockaddrInet4{Addr: c.o.Sources[c.begun%len(c.o.Sources)].As4()}
+		if err := unix.Bind(fd, &from); err != nil {
+			return err
+		}
+	}
+	c.begun++
+	if err := unix.Connect(fd, &c.server); err != nil && err != unix.EINPROGRESS {
+		return err
+	}
+	slot := c.slot()
+	n := &c.conns[slot]
+	if err := c.poller.Add(fd, n.key(slot), poll.Read|poll.Write); err != nil {
+		c.spare = append(c.spare, slot)
+		return err
+	}
+	n.fd, n.state, n.due = int32(fd), connecting, due
+	c.dialing++
+	return nil
+}
+
+// slot is a free slot.
+func (c *Client) slot() uint32 {
+	if n := len(c.spare); n > 0 {
+		slot := c.spare[n-1]
+		c.spare = c.spare[:n-1]
+		return slot
+	}
+	c.conns = append(c.conns, conn{fd: -1})
+	return uint32(len(c.conns) - 1)
+}
+
+// connected asks for the upgrade, where the connection was established.
+func (c *Client) connected(slot uint32) {
+	n := &c.conns[slot]
+	errno, err := unix.GetsockoptInt(int(n.fd), unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && errno != 0 {
+		err = unix.Errno(errno)
+	}
+	if err != nil {
+		c.drop(slot, reason(err))
+		return
+	}
+	n.state = upgrading
+	if c.watch(slot, poll.Read) {
+		c.write(slot, c.request)
+	}
+}
+
+// answered takes the answer to the upgrade. It returns what follows, and whether the connection is
+// open.
+func (c *Client) answered(slot uint32, b []byte) (rest []byte, ok bool) {
+	u := c.partial[slot]
+	if u != nil && len(u.head) > 0 {
+		b = append(u.head, b...)
+		u.head = nil
+	}
+	end := bytes.Index(b, []byte("\r\n\r\n"))
+	if end < 0 {
+		if len(b) > answerBytesMax {
+			c.drop(slot, "upgrade answered by too much")
+			return nil, false
+		}
+		if u == nil {
+			u = new(unfinished)
+			c.partial[slot] = u
+		}
+		u.head = bytes.Clone(b)
+		return nil, false
+	}
+	if why := c.judge(b[:end+2]); why != "" {
+		c.drop(slot, why)
+		return nil, false
+	}
+	if u != nil {
+		c.settle(slot, u)
+	}
+	c.conns[slot].state = open
+	c.dialing--
+	c.open++
+	c.task.opened(slot, c.clock.now())
+	return b[end+4:], true
+}
+
+// answerBytesMax is the longest answer to an upgrade.
+const answerBytesMax = 8 << 10
+
+// judge says what is wrong with an answer to the upgrade.
+func (c *Client) judge(head []byte) string {
+	line, fields, _ := bytes.Cut(head, []byte("\r\n"))
+	if !bytes.HasPrefix(line, []byte("HTTP/1.1 101 ")) && string(line) != "HTTP/1.1 101" {
+		return "upgrade refused: " + string(line)
+	}
+	var accept, subprotocol []byte
+	for len(fields) > 0 {
+		line, fields, _ = bytes.Cut(fields, []byte("\r\n"))
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		switch {
+		case bytes.EqualFold(name, []byte("Sec-WebSocket-Accept")):
+			accept = bytes.TrimSpace(value)
+		case bytes.EqualFold(name, []byte("Sec-WebSocket-Protocol")):
+			subprotocol = bytes.TrimSpace(value)
+		}
+	}
+	switch {
+	case !bytes.Equal(accept, c.accept):
+		return "upgrade answered with the wrong key"
+	case string(subprotocol) != c.o.Subprotocol:
+		return "upgrade answered with the wrong subprotocol"
+	}
+	return ""
+}
+
+// upgradeRequest is the request, and the key that must come back. One nonce does for all: what it
+// guards against, an answer out of a cache, cannot tell connections apart either.
+func upgradeRequest(o Options) (request, accept []byte) {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:]) // it never fails
+	key := base64.StdEncoding.EncodeToString(nonce[:])
+	sum := sha1.Sum([]byte(key + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+	var b strings.Builder
+	fmt.Fprintf(&b, "GET %s HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\n", o.Path, o.Address)
+	fmt.Fprintf(&b, "Connection: Upgrade\r\nSec-WebSocket-Key: %s\r\n", key)
+	b.WriteString("Sec-WebSocket-Version: 13\r\n")
+	if o.Subprotocol != "" {
+		fmt.Fprintf(&b, "Sec-WebSocket-Protocol: %s\r\n", o.Subprotocol)
+	}
+	b.WriteString("\r\n")
+	return []byte(b.String()), []byte(base64.StdEncoding.EncodeToString(sum[:]))
+}
