@@ -22,6 +22,8 @@
 #   SIZES      numbers of sessions, with commas                   (what the set wants)
 #   QUESTION   what the run is to answer, kept in the file        (the set's)
 #   COL        what benchstat compares side by side               (the set's)
+#   ONLY, ROUNDS, RATE, IDLE  of the set net: which servers, how often each is measured (3),
+#              messages a second (as fast as answers come), how long to sit idle (30s)
 #   KEEP       0 prints the tables and keeps no file              (1)
 set -euo pipefail
 
@@ -128,6 +130,28 @@ set_soak() {
   CURFEW_BENCH_SOAK=${SOAK:-1e9} "$bin/bench.test" -test.run '^TestSoak' -test.v -test.timeout 4h
 }
 
+# net is a program and no benchmark: servers and their client are processes.
+about_net='what do an idle connection, accepting one, and an echo cost the server, beside its peers|'
+set_net() {
+  go build -o "$bin/" ./bench/netbench
+  CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/curfewd
+  # gnet has its faster poller behind this tag; its other one, gc_opt, costs it memory.
+  (cd bench/peers && go build -tags poll_opt -o "$bin/" ./wsserver)
+  local flags=()
+  [ -z "${ONLY:-}" ] || flags+=(-only "$ONLY")
+  [ -z "${ROUNDS:-}" ] || flags+=(-rounds "$ROUNDS")
+  [ -z "${RATE:-}" ] || flags+=(-rate "$RATE")
+  [ -z "${IDLE:-}" ] || flags+=(-idle "$IDLE")
+  "$bin/netbench" -curfewd "$bin/curfewd" -wsserver "$bin/wsserver" "${flags[@]}"
+}
+
+about_netsoak='does the daemon keep its promises under churn, floods and expiry, in flat memory|'
+set_netsoak() {
+  go build -o "$bin/" ./bench/netbench
+  CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/curfewd
+  "$bin/netbench" -curfewd "$bin/curfewd" -soak "${SOAK:-10m}"
+}
+
 about_custom='how do the engine and its peers compare|/impl'
 set_custom() {
   ours 1000,10000,100000,$million "$benchtime" "$BENCH"
@@ -145,7 +169,7 @@ machine() {
 
 # head writes the lines that every result begins with.
 head_lines() {
-  local name=$1 question=$2 rounds=$3
+  local name=$1 question=$2 rounds=$3 setting
   echo "commit: $(git describe --always --dirty --abbrev=12 --exclude '*')"
   echo "machine: $(machine)"
   echo "question: ${QUESTION:-$question}"
@@ -153,6 +177,11 @@ head_lines() {
     "$rounds" "$benchtime" "$with_large"
   [ -z "${SIZES:-}" ] || printf ' SIZES=%q' "$SIZES"
   [ -z "${SOAK:-}" ] || printf ' SOAK=%q' "$SOAK"
+  if [ "$name" = net ]; then
+    for setting in ONLY ROUNDS RATE IDLE; do
+      [ -z "${!setting:-}" ] || printf ' %s=%q' "$setting" "${!setting}"
+    done
+  fi
   [ -z "${BENCH:-}" ] || printf ' BENCH=%q' "$BENCH"
   echo " bench/run.sh $name"
 }
@@ -163,7 +192,7 @@ run_set() {
   about=about_$name
   question=${!about%|*}
   col=${COL:-${!about##*|}}
-  [ "$name" != soak ] || rounds=1
+  case $name in soak | net*) rounds=1 ;; esac
   mkdir -p bench/results/tmp
   raw=bench/results/tmp/$name.txt
   {
@@ -173,7 +202,7 @@ run_set() {
       "set_$name"
     done
   } | tee "$raw"
-  if [ "$name" != soak ] && ! grep -q '^Benchmark' "$raw"; then
+  if [ "$name" != soak ] && ! grep -qE '^(Benchmark|server=)' "$raw"; then
     echo "bench: nothing was measured" >&2
     exit 1
   fi
@@ -192,7 +221,7 @@ what=${WHAT:-quick}
 case $what in
   help | -h | --help)
     sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
-    for name in "${sets[@]}" quick; do
+    for name in "${sets[@]}" net netsoak quick; do
       about=about_$name
       printf '  %-9s %s\n' "$name" "${!about%|*}"
     done
@@ -219,8 +248,10 @@ done
 
 bin=$PWD/build/bench
 mkdir -p "$bin"
-go test -c -o "$bin/bench.test" ./bench
-(cd bench/peers && go test -c -o "$bin/peers.test" .)
+if [[ $what != net* ]]; then
+  go test -c -o "$bin/bench.test" ./bench
+  (cd bench/peers && go test -c -o "$bin/peers.test" .)
+fi
 
 for name in $what; do
   run_set "$name" "$count"

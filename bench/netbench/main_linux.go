@@ -1,0 +1,104 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// settings are what the command line says.
+type settings struct {
+	curfewd, wsserver string
+	only              string
+	rounds            int
+	connections       int
+	pace              float64
+	echo, sizes       []int
+	duration, warmup  time.Duration
+	rate              float64
+	idle              time.Duration
+	soak, expire      time.Duration
+}
+
+func main() {
+	s, drive, subprotocol, err := parse(os.Args[1:])
+	switch {
+	case err == nil && drive != "":
+		err = driveServer(drive, subprotocol)
+	case err == nil && s.soak > 0:
+		err = soak(s)
+	case err == nil:
+		err = compare(s)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "netbench: "+err.Error())
+		os.Exit(1)
+	}
+}
+
+func parse(args []string) (s settings, drive, subprotocol string, err error) {
+	f := flag.NewFlagSet("netbench", flag.ExitOnError)
+	f.StringVar(&s.curfewd, "curfewd", "", "the daemon's binary; empty: without it")
+	f.StringVar(&s.wsserver, "wsserver", "", "that of bench/peers/wsserver; empty: without it")
+	f.StringVar(&s.only, "only", "", "these servers, with commas (all)")
+	f.IntVar(&s.rounds, "rounds", 3, "how often each figure is taken")
+	f.IntVar(&s.connections, "connections", 15000, "idle connections for memory and accepting")
+	f.Float64Var(&s.pace, "pace", 4000, "connections begun a second")
+	echo := f.String("echo", "100,1000,10000", "numbers of connections to echo over")
+	sizes := f.String("sizes", "32,1024", "sizes of messages, in bytes")
+	f.DurationVar(&s.duration, "duration", 1200*time.Millisecond, "of each echo")
+	f.DurationVar(&s.warmup, "warmup", 300*time.Millisecond, "of the same before it")
+	f.Float64Var(&s.rate, "rate", 0, "messages a second; 0: sent when the last has come back")
+	f.DurationVar(&s.idle, "idle", 30*time.Second, "how long connections rest; 0: not at all")
+	f.DurationVar(&s.soak, "soak", 0, "soak the daemon this long, and compare nothing")
+	f.DurationVar(&s.expire, "expire", 20*time.Second, "the idle timeout in a soak")
+	f.StringVar(&drive, "drive", "", "be the client of this address; commands come on the input")
+	f.StringVar(&subprotocol, "subprotocol", "", "what the client asks for")
+	_ = f.Parse(args) // it exits
+	var wrongEcho, wrongSizes error
+	s.echo, wrongEcho = numbers(*echo)
+	s.sizes, wrongSizes = numbers(*sizes)
+	return s, drive, subprotocol, errors.Join(wrongEcho, wrongSizes)
+}
+
+func numbers(list string) ([]int, error) {
+	var all []int
+	for field := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(field)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is not a list of numbers", list)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+// compare measures all servers and prints what it finds. A server that fails is told of and left
+// out of that round; it is an error where none is left.
+func compare(s settings) error {
+	servers, err := findServers(s)
+	if err != nil {
+		return err
+	}
+	var found results
+	for round := 1; round <= s.rounds; round++ {
+		for i := range servers {
+			// Each round begins with another, so that none always follows the same one.
+			v := servers[(i+round-1)%len(servers)]
+			m := measurement{s: s, server: v, round: round, found: &found}
+			for _, take := range []func() error{m.idleFigures, m.echoFigures} {
+				if err := take(); err != nil {
+					fmt.Printf("# failed: server=%s round=%d: %v\n", v.name, round, err)
+				}
+			}
+		}
+	}
+	if len(found.figures) == 0 {
+		return errors.New("nothing was measured")
+	}
+	return found.print(os.Stdout)
+}

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/curfew-go/curfew/internal/load"
+)
+
+// peerKinds are the kinds of bench/peers/wsserver.
+var peerKinds = []string{"gnet", "gobwas", "gws", "gorilla", "nbio", "coder"}
+
+// server is a way to start one.
+type server struct {
+	name        string
+	binary      string
+	args        []string // before the flag --listen
+	subprotocol string
+}
+
+// findServers are the servers to measure, as far as their binaries are given.
+func findServers(s settings) ([]server, error) {
+	var all []server
+	if s.wsserver != "" {
+		for _, kind := range peerKinds {
+			all = append(all, server{kind, s.wsserver, []string{"-kind", kind}, ""})
+		}
+	}
+	if s.curfewd != "" {
+		all = append(all, daemons(s.curfewd)...)
+	}
+	if s.only == "" {
+		s.only = strings.Join(append(peerKinds, "curfewd"), ",")
+	}
+	var some []server
+	for name := range strings.SplitSeq(s.only, ",") {
+		n := len(some)
+		for _, v := range all {
+			if v.name == name || strings.HasPrefix(v.name, name+"-") {
+				some = append(some, v)
+			}
+		}
+		if n == len(some) {
+			return nil, fmt.Errorf("no server is called %s, or its binary is not given", name)
+		}
+	}
+	return some, nil
+}
+
+// daemons are the modes of the daemon, one where it does not know of modes. Nothing that it does by
+// itself falls into a run.
+func daemons(binary string) []server {
+	help, _ := exec.Command(binary, "--help").CombinedOutput() // its status does not matter
+	args := []string{"--log-level", "error", "--ping-interval", "10m"}
+	if strings.Contains(string(help), "--admin ") {
+		args = append(args, "--admin", "")
+	}
+	if !strings.Contains(string(help), "--mode") {
+		return []server{{"curfewd", binary, args, "curfew.raw"}}
+	}
+	var modes []server
+	for _, mode := range []string{"epoll", "goroutine"} {
+		with := append([]string{"--mode", mode}, args...)
+		modes = append(modes, server{"curfewd-" + mode, binary, with, "curfew.raw"})
+	}
+	return modes
+}
+
+// running is a server that can be connected to, and its client.
+type running struct {
+	process *exec.Cmd
+	driver  *driver
+	load.Process
+}
+
+// start starts a server on a free port, and its client.
+func (v server) start() (*running, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	address := l.Addr().String()
+	l.Close()
+	process := exec.Command(v.binary, append(v.args, "--listen", address)...)
+	process.Stderr = os.Stderr
+	if err := process.Start(); err != nil {
+		return nil, err
+	}
+	r := &running{process: process, Process: load.Process(process.Process.Pid)}
+	if err := awaitListener(address); err != nil {
+		return nil, errors.Join(err, r.stop())
+	}
+	if r.driver, err = newDriver(address, v.subprotocol); err != nil {
+		return nil, errors.Join(err, r.stop())
+	}
+	return r, nil
+}
+
+// awaitListener returns when a server can be connected to.
+func awaitListener(address string) error {
+	var err error
+	for range 500 {
+		var c net.Conn
+		if c, err = net.Dial("tcp", address); err == nil {
+			c.Close()
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return err
+}
+
+// stop ends both processes.
+func (r *running) stop() error {
+	var err error
+	if r.driver != nil {
+		err = r.driver.stop()
+	}
+	if failed := r.process.Process.Kill(); failed != nil {
+		return errors.Join(err, failed)
+	}
+	_ = r.process.Wait() // it says killed
+	return err
+}

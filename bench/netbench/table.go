@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// baselineName is the server that the tables compare the others with: the peer that is nearest.
+const baselineName = "gnet"
+
+// titles say what a figure is.
+var titles = map[string]string{
+	"bytes_conn":       "user memory, bytes a connection (growth from none)",
+	"bytes_conn_slope": "user memory, bytes a connection (slope over the last two thirds)",
+	"cpu_us_accept":    "accept and upgrade, server CPU us a connection",
+	"cpu_us_msg":       "echo, server CPU us a message",
+	"idle_cpu_percent": "idle, percent of a core",
+}
+
+// results are the figures of all rounds.
+type results struct {
+	figures []figure // one for each table, in the order of the first round
+}
+
+// figure is one table: what each server was measured to.
+type figure struct {
+	name    string // such as "cpu_us_msg conns=100 size=32"
+	servers []string
+	values  map[string][]float64
+}
+
+func (r *results) add(name, server string, value float64) {
+	i := slices.IndexFunc(r.figures, func(f figure) bool { return f.name == name })
+	if i < 0 {
+		i = len(r.figures)
+		r.figures = append(r.figures, figure{name: name, values: map[string][]float64{}})
+	}
+	f := &r.figures[i]
+	if !slices.Contains(f.servers, server) {
+		f.servers = append(f.servers, server)
+	}
+	f.values[server] = append(f.values[server], value)
+}
+
+// print writes the tables.
+func (r *results) print(w io.Writer) error {
+	for _, f := range r.figures {
+		if _, err := io.WriteString(w, f.table()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// table is medians with the least and the most, beside the median of the baseline.
+func (f figure) table() string {
+	var b strings.Builder
+	what, where, _ := strings.Cut(f.name, " ")
+	fmt.Fprintf(&b, "\n%s; %s\n", titles[what], where)
+	fmt.Fprintf(&b, "  %-18s %10s %10s %10s %4s  %s\n",
+		"server", "median", "min", "max", "n", "of "+baselineName)
+	base := median(f.values[baselineName])
+	for _, server := range f.servers {
+		v := f.values[server]
+		ratio := "-"
+		if base > 0 {
+			ratio = fmt.Sprintf("%.2f", median(v)/base)
+		}
+		fmt.Fprintf(&b, "  %-18s %10.2f %10.2f %10.2f %4d  %s\n",
+			server, median(v), slices.Min(v), slices.Max(v), len(v), ratio)
+	}
+	return b.String()
+}
+
+// median is 0 of nothing.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(v))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
