@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Installs the WebSocket clients that the end-to-end tests drive: python3-websockets from the
-# distribution and npm's ws at the version of package-lock.json. What is there already is left
-# alone, so that a second run needs no network.
+# Installs what the end-to-end tests drive: npm's ws at the version of package-lock.json, and from
+# the distribution python3-websockets, HAProxy and Chromium. A release of Debian pins those as far
+# as it can: HAProxy and websockets get fixes only, Chromium follows its upstream. What is there
+# already is left alone, so that a second run needs no network.
 #
 # usage: internal/e2e/tools.sh DIR
 #
-# DIR/bin/python3 is then an interpreter that can import websockets, which the first python3 of
-# PATH need not be, and DIR/node_modules holds ws. `make e2e` puts both before what PATH has.
+# DIR/bin is then first in the PATH of `make e2e`: python3 is an interpreter that can import
+# websockets, which the first python3 of PATH need not be; haproxy may stand where only root looks.
+# DIR/node_modules holds ws.
 set -euo pipefail
 
 dir=${1:?usage: tools.sh DIR}
@@ -26,9 +28,16 @@ find_python() {
   return 1
 }
 
+# find_program prints where a program of the distribution is, not the link that is made below.
+find_program() {
+  PATH=/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:$PATH type -P "$1"
+}
+
 packages=()
 find_python >/dev/null || packages+=(python3-websockets)
 command -v npm >/dev/null || packages+=(nodejs npm)
+find_program haproxy >/dev/null || packages+=(haproxy)
+find_program chromium >/dev/null || packages+=(chromium)
 
 if [ "${#packages[@]}" -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then
@@ -45,6 +54,10 @@ fi
 
 python=$(find_python)
 ln -sfn "$python" "$dir/bin/python3"
+for program in haproxy chromium; do
+  found=$(find_program "$program")
+  ln -sfn "$found" "$dir/bin/$program"
+done
 
 # npm writes node_modules/.package-lock.json last, so it stands for a finished installation.
 if ! cmp -s "$here/package-lock.json" "$dir/package-lock.json" ||
@@ -59,3 +72,5 @@ fi
                                "websockets", websockets.version.version)'
 (cd "$dir" && node -e \
   'console.log("e2e-tools: node", process.version, "ws", require("ws/package.json").version)')
+echo "e2e-tools: $("$dir/bin/haproxy" -v | head -n 1)"
+echo "e2e-tools: $("$dir/bin/chromium" --version 2>/dev/null)"

@@ -1,14 +1,16 @@
-// A client on npm's ws for the end-to-end tests: node client.js SCENARIO URL SECONDS
+// A client on npm's ws for the end-to-end tests: node client.js SCENARIO URL SECONDS [SOURCE]
+// SOURCE is the address to dial from.
 // It writes one JSON object a line about what happens; the test judges.
 'use strict';
 const WebSocket = require('ws');
 
-const [scenario, url, seconds] = process.argv.slice(2);
+const [scenario, url, seconds, source] = process.argv.slice(2);
 const timeout = Number(seconds) * 1000;
 const say = (event, more) => console.log(JSON.stringify({ event, ...more }));
 
 let began; // just before the hello was sent
-const ws = new WebSocket(url, scenario === 'raw' ? ['curfew.raw'] : ['curfew.v1']);
+const protocol = scenario === 'raw' ? 'curfew.raw' : 'curfew.v1';
+const ws = new WebSocket(url, [protocol], { localAddress: source });
 const since = () => performance.now() - began;
 
 ws.on('open', () => {

@@ -1,6 +1,6 @@
-"""A client on python3-websockets for the end-to-end tests: client.py SCENARIO URL SECONDS
+"""A client on python3-websockets for the end-to-end tests: client.py SCENARIO URL SECONDS [SOURCE]
 
-It writes one JSON object a line about what happens; the test judges.
+SOURCE is the address to dial from. It writes one JSON object a line about what happens; the test judges.
 """
 import asyncio
 import json
@@ -9,7 +9,7 @@ import time
 
 import websockets
 
-scenario, url, seconds = sys.argv[1:]
+scenario, url, seconds, *source = sys.argv[1:]
 timeout = float(seconds)
 
 
@@ -36,7 +36,8 @@ async def talk(ws, since):
 
 async def main():
     protocol = "curfew.raw" if scenario == "raw" else "curfew.v1"
-    async with websockets.connect(url, subprotocols=[protocol]) as ws:
+    more = {"local_addr": (source[0], 0)} if source else {}
+    async with websockets.connect(url, subprotocols=[protocol], **more) as ws:
         began = time.monotonic()  # just before the hello is sent
 
         def since():
