@@ -8,6 +8,7 @@ MAKEFLAGS   += --no-print-directory
 
 GO       ?= go
 FUZZTIME ?= 1m
+CHAOS    ?= 2m
 ARGS     ?=
 
 GOLANGCI_LINT := $(GO) run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.12.2
@@ -31,6 +32,8 @@ CHECKED := $(patsubst %,./%...,\
   $(sort $(dir $(wildcard engine/*.go internal/table/*.go internal/wheel/*.go))))
 
 E2E := build/e2e
+# Its tests wait for timeouts more than they compute.
+E2E_PARALLEL ?= 12
 
 .PHONY: help
 help: ## print this list
@@ -72,6 +75,10 @@ fuzz: ## each fuzz target for FUZZTIME (1m), invariants on
 	  /^(ok|\?)[ \t]/ {for (i = 1; i <= n; i++) print $$2, name[i]; n = 0}' <<<"$$list"); \
 	echo "--- $$found fuzz targets, $$failed failed"; [ $$failed -eq 0 ]
 
+.PHONY: chaos
+chaos: ## clients on a network that breaks everything for CHAOS (2m); ARGS='-seed N' repeats one
+	$(GO) test -count=1 -timeout 0 -v -run '^TestChaos$$' ./internal/hostile -chaos $(CHAOS) $(ARGS)
+
 .PHONY: cover
 cover: ## coverage of all packages by all tests, per function, in build/cover.txt
 	@mkdir -p build
@@ -81,6 +88,14 @@ cover: ## coverage of all packages by all tests, per function, in build/cover.tx
 .PHONY: bench
 bench: ## compare with the peers (BENCH, COUNT, BENCHTIME, WHAT: see bench/run.sh); keeps raw text
 	bench/run.sh
+
+.PHONY: bench-net
+bench-net: ## the daemon beside other WebSocket servers (ONLY, ROUNDS, RATE, IDLE); keeps raw text
+	bench/run.sh net
+
+.PHONY: soak
+soak: ## 15,000 connections under churn, floods and expiry for 10 minutes (SOAK); not in ci
+	bench/run.sh netsoak
 
 .PHONY: bench-compare
 bench-compare: ## the working tree against OLD (HEAD) on PKG (./engine), samples interleaved
@@ -115,14 +130,14 @@ vuln: ## known vulnerabilities in what we depend on; needs the network
 	@$(call in_modules,$(GOVULNCHECK) ./...)
 
 .PHONY: e2e-tools
-e2e-tools: ## install the WebSocket clients that e2e drives (python3-websockets, npm ws)
+e2e-tools: ## install what e2e drives (python3-websockets, npm ws, HAProxy, Chromium)
 	internal/e2e/tools.sh $(E2E)
 
 .PHONY: e2e
-e2e: ## drive the real daemon with clients that are not ours
+e2e: ## drive the real daemon with clients and proxies that are not ours
 	$(if $(wildcard internal/e2e/*.go),PATH=$(CURDIR)/$(E2E)/bin:$$PATH \
 	  NODE_PATH=$(CURDIR)/$(E2E)/node_modules \
-	  $(GO) test -tags e2e -count=1 ./internal/e2e/...,@echo 'e2e: no tests yet')
+	  $(GO) test -tags e2e -count=1 -parallel $(E2E_PARALLEL) ./internal/e2e/...,@echo 'e2e: no tests yet')
 
 .PHONY: check
 check: build vet vet-cross lint tidy test ## what must pass before every commit

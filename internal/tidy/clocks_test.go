@@ -19,9 +19,11 @@ var clockFiles = map[string]string{
 	"internal/conform/clock.go": "how long a server may be silent",
 	"internal/netloop/clock.go": "deadlines of connections",
 	"internal/gateway/clock.go": "uptime, and the pace of a drain",
-	"internal/server/clock.go":  "the pace of the summary",
+	"internal/server/clock.go":  "the pace of the summary, and whether a certificate is valid",
 	"internal/baseline":         "peers that run on timers are what is measured",
+	"internal/load/clock.go":    "when messages are due, and latency",
 	"bench":                     "measures",
+	"bench/netbench":            "measures",
 	"bench/peers":               "measures",
 }
 

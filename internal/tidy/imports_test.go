@@ -136,7 +136,8 @@ var unsafeRule = rule{
 			}
 			s.uses("unsafe", func(name string, pos token.Pos) {
 				if !slices.Contains([]string{"Alignof", "Offsetof", "Sizeof"}, name) {
-					f.at(s, pos, "no unsafe.%s in %s: only the table's storage and poll's system calls may", name, s.dir)
+					f.at(s, pos, "no unsafe.%s in %s: only the table and system calls may",
+						name, s.dir)
 				}
 			})
 		}

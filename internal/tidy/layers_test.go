@@ -30,7 +30,11 @@ const (
 	whyPeer  = "a peer of the comparison"
 	whyFrame = "the WebSocket handshake and frame headers"
 
+	whyOptions = "options of extensions, as gobwas/ws hands them out"
+
 	whyJudged = "a server that the suite's own tests judge"
+
+	whyClient = "a client that its users have"
 )
 
 // layers is the map of the house, as ARCHITECTURE.md describes it: what each package may import.
@@ -48,7 +52,8 @@ var layers = map[string]layer{
 	"internal/server": {
 		house: []string{
 			"internal/gateway", "internal/admin", "internal/config",
-			"internal/netloop", "internal/handshake", "internal/realip", "internal/backend", "engine",
+			"internal/netloop", "internal/handshake", "internal/realip", "internal/backend",
+			"engine",
 		},
 		tests: []string{"internal/netloop/netlooptest", "internal/conform"},
 	},
@@ -70,22 +75,12 @@ var layers = map[string]layer{
 			"internal/netloop/poll", "internal/handshake", "internal/realip", "internal/wsframe",
 			"internal/wheel",
 		},
-		external: map[string]string{
-			"github.com/gobwas/ws": "the WebSocket handshake",
-			"golang.org/x/sys":     "epoll and socket options",
-		},
-		tests: []string{"internal/netloop/netlooptest"},
-		why:   "the loops move bytes and know no session",
+		external:    map[string]string{"golang.org/x/sys": "epoll and socket options"},
+		tests:       []string{"internal/netloop/netlooptest"},
+		testModules: map[string]string{"github.com/gobwas/ws": whyFrame},
+		why:         "the loops move bytes and know no session",
 	},
-	"internal/handshake": {
-		house: []string{"internal/wsframe"},
-		external: map[string]string{
-			"github.com/gobwas/ws":       "the WebSocket handshake",
-			"github.com/gobwas/httphead": "options of extensions, as gobwas/ws hands them out",
-		},
-		why: "bytes in, bytes out, no I/O",
-	},
-	"internal/realip":       {why: "bytes in, addresses out, no I/O"},
+	"internal/realip": {why: "bytes in, addresses out, no I/O"},
 	"internal/netloop/poll": {
 		external: map[string]string{"golang.org/x/sys": "epoll and socket calls"},
 		why:      "readiness and nothing else, for the loops of the server and of the load driver",
@@ -94,10 +89,19 @@ var layers = map[string]layer{
 		external: map[string]string{"github.com/gobwas/ws": whyFrame},
 		why:      "the client of tests shares no code with the server, so that it shares no bug",
 	},
+	"internal/handshake": {
+		house: []string{"internal/wsframe"},
+		external: map[string]string{
+			"github.com/gobwas/ws":       whyFrame,
+			"github.com/gobwas/httphead": whyOptions,
+		},
+		tests: []string{"internal/netloop/netlooptest"},
+		why:   "bytes in, a verdict out, no I/O",
+	},
 	"internal/wsframe": {
 		external: map[string]string{
 			"github.com/gobwas/ws":       whyFrame,
-			"github.com/gobwas/httphead": "options of extensions, as gobwas/ws hands them out",
+			"github.com/gobwas/httphead": whyOptions,
 		},
 		testModules: map[string]string{
 			"github.com/gorilla/websocket": "a WebSocket implementation to compare with",
@@ -127,7 +131,11 @@ var layers = map[string]layer{
 
 	"internal/load": {
 		house: []string{"internal/netloop/poll", "internal/wsframe", "internal/wheel"},
-		why:   "the harness knows only the wire, so that it cannot flatter the server",
+		external: map[string]string{
+			"golang.org/x/sys": "sockets that connect without blocking, clocks of processes",
+		},
+		testModules: map[string]string{"github.com/gobwas/ws": "the upgrade of a server to drive"},
+		why:         "the harness knows only the wire, so that it cannot flatter the server",
 	},
 	"internal/conform": {
 		testModules: map[string]string{
@@ -168,11 +176,34 @@ var layers = map[string]layer{
 		},
 	},
 
+	"bench/peers/wsserver": {external: map[string]string{
+		"github.com/coder/websocket":   whyPeer,
+		"github.com/gobwas/ws":         whyPeer,
+		"github.com/gorilla/websocket": whyPeer,
+		"github.com/lesismal/nbio":     whyPeer,
+		"github.com/lxzan/gws":         whyPeer,
+		"github.com/panjf2000/gnet/v2": whyPeer,
+	}},
+	"bench/netbench": {
+		house: []string{"internal/load"},
+		why:   "it knows servers by their command line and their wire, ours too",
+	},
+
 	"internal/tidy": {},
+	"internal/hostile": {
+		tests: []string{
+			"internal/server", "internal/config", "internal/netloop/netlooptest",
+		},
+		why: "an attacker knows the daemon by its command line, its log and its wire",
+	},
 	"internal/e2e": {
 		tests: []string{
 			"internal/server", "internal/config", "internal/adminclient",
 			"internal/netloop/netlooptest",
+		},
+		testModules: map[string]string{
+			"github.com/gorilla/websocket": whyClient,
+			"github.com/coder/websocket":   whyClient,
 		},
 		why: "end-to-end tests drive the daemon as its clients do",
 	},
@@ -196,7 +227,7 @@ var layersRule = rule{
 			"engine/b_test.go":            importing("pgregory.net/rapid"),
 			"internal/server/a_test.go":   importing(module + "/internal/wheel"),
 			"internal/config/a.go":        importing("go.yaml.in/yaml/v3"),
-			"internal/netloop/a.go":       importing("github.com/gobwas/ws/wsutil"),
+			"internal/handshake/a.go":     importing("github.com/gobwas/ws/wsutil"),
 			"bench/peers/a.go":            importing(module + "/engine"),
 			"internal/tidy/testdata/a.go": importing("example.org/not/looked/at"),
 		}},
