@@ -14,6 +14,8 @@ const (
 	retrySpread = 5 * time.Second
 	// drainStep is how often a drain looks at what is due.
 	drainStep = 10 * time.Millisecond
+	// lateStep is how often it then looks for clients who were in the middle of the upgrade.
+	lateStep = 100 * time.Millisecond
 	// abortPatience is how long Close waits for last words to be written.
 	abortPatience = 500 * time.Millisecond
 )
@@ -30,11 +32,11 @@ func (g *Gateway) Drain(ctx context.Context, window time.Duration) error {
 		for due := dueBy(now().Sub(start), window, len(conns)); i < due; i++ {
 			g.goodbye(conns[i], i)
 		}
-		if i < len(conns) && !g.pause(ctx) {
+		if i < len(conns) && !g.pause(ctx, drainStep) {
 			break
 		}
 	}
-	for n := len(conns); g.pause(ctx); n++ {
+	for n := len(conns); g.pause(ctx, lateStep); n++ {
 		for c := range g.net.All() { // whoever was in the middle of the upgrade
 			g.goodbye(c, n)
 		}
@@ -43,13 +45,13 @@ func (g *Gateway) Drain(ctx context.Context, window time.Duration) error {
 }
 
 // pause waits a step. It gives false when there is nothing more to wait for.
-func (g *Gateway) pause(ctx context.Context) bool {
+func (g *Gateway) pause(ctx context.Context, step time.Duration) bool {
 	select {
 	case <-g.net.Gone():
 		return false
 	case <-ctx.Done():
 		return false
-	case <-after(drainStep):
+	case <-after(step):
 		return true
 	}
 }

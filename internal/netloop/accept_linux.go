@@ -39,7 +39,7 @@ type newest struct {
 // listen has the loop accept connections from a listening socket, which is the loop's from now on.
 func (l *loop) listen(fd int) {
 	if !l.newest.add(fd) {
-		_ = unix.Close(fd)
+		l.dropListener(fd)
 		return
 	}
 	l.poll.Wake()
@@ -56,28 +56,27 @@ func (n *newest) add(fd int) bool {
 	return true
 }
 
-func (n *newest) take() []int {
+// take takes out all that there are. After the last one none is added.
+func (n *newest) take(last bool) []int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.some.Store(false)
+	n.mu.closed = n.mu.closed || last
 	fds := n.mu.fds
 	n.mu.fds = nil
 	return fds
 }
 
-func (n *newest) close() {
-	for _, fd := range n.take() {
-		_ = unix.Close(fd)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.mu.closed = true
+// dropListener closes a listening socket.
+func (l *loop) dropListener(fd int) {
+	_ = unix.Close(fd)
+	l.srv.fleet.listening.Done()
 }
 
 // tendListeners takes new ones in, and ends the rest of those that have rested.
 func (l *loop) tendListeners() {
 	if l.newest.some.Load() {
-		for _, fd := range l.newest.take() {
+		for _, fd := range l.newest.take(false) {
 			li := &listener{fd: fd, index: len(l.listeners), spare: newSpare(), refused: -1}
 			l.listeners = append(l.listeners, li)
 			if err := l.poll.Add(fd, uint64(li.index), poll.Read); err != nil {
@@ -121,14 +120,15 @@ func (li *listener) forget() {
 	li.refused = -1
 }
 
-func (li *listener) close(*loop) {
+func (li *listener) close(l *loop) {
 	if li.fd < 0 {
 		return
 	}
 	li.restUntil = 0
 	li.forget()
 	li.spare.close()
-	_ = unix.Close(li.fd)
+	_ = l.poll.Remove(li.fd) // another descriptor may keep the socket open
+	l.dropListener(li.fd)
 	li.fd = -1
 }
 

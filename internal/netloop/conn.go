@@ -22,6 +22,7 @@ type transport interface {
 	ready(id ID)
 	send(id ID, kind Kind, payload []byte) bool
 	close(id ID, e End, reason string)
+	evict(id ID) // ends a connection for what it holds
 }
 
 // ID names the connection.
@@ -45,7 +46,8 @@ func (c Conn) Ready() { c.on.ready(c.id) }
 
 // Send queues a Text or Binary message. It copies payload and never waits. It gives false when the
 // connection has ended, or when too much waits for its peer already: what becomes of the connection
-// then is for [Options.OnSlow] to say.
+// then is for [Options.OnSlow] to say. It also gives false, and nothing else happens, where so much
+// was left for all connections of a loop that no more is taken.
 func (c Conn) Send(kind Kind, payload []byte) bool { return c.on.send(c.id, kind, payload) }
 
 // Close ends the connection: what is queued is still written, then a close frame, which is empty

@@ -59,7 +59,7 @@ func complaint(f wsframe.Fault) string {
 func (s *Server) relieve() {
 	for id := s.holders.largest(); id != 0; id = s.holders.largest() {
 		if c, ok := s.Conn(id); ok {
-			c.on.close(id, End{CauseSlow, CodeSlow}, reasonEvicted)
+			c.on.evict(id)
 		}
 	}
 }

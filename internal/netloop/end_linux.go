@@ -15,13 +15,13 @@ import (
 // an errand is on its way that will.
 func (l *loop) end(i uint32, s *slot, e End, reason string) {
 	if s.conclude(s.generation(), 0) {
-		l.conclude(i, s, e, reason)
+		l.conclude(i, s, e, reason, false)
 	}
 }
 
 // conclude begins the closing stage: a close frame follows what waits, and the handler is told at
-// the end of the turn.
-func (l *loop) conclude(i uint32, s *slot, e End, reason string) {
+// the end of the turn. Of one that is evicted nothing is kept.
+func (l *loop) conclude(i uint32, s *slot, e End, reason string, evicted bool) {
 	if s.has(flagClosing) {
 		return
 	}
@@ -33,7 +33,7 @@ func (l *loop) conclude(i uint32, s *slot, e End, reason string) {
 	x.writeBy = min(x.writeBy, x.closeAt)
 	l.schedule(i, x.closeAt)
 	switch {
-	case reason == reasonEvicted:
+	case evicted:
 		l.srv.stats.evicted.Add(1)
 		x.mute = true
 		x.queue.drop(&l.srv.holders.pool)

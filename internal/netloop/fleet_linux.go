@@ -2,10 +2,10 @@ package netloop
 
 import (
 	"errors"
+	"math"
 	"net"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,8 +22,9 @@ type fleet struct {
 		sync.Mutex
 		closed bool
 	}
-	running sync.WaitGroup
-	failed  chan error // of a loop that cannot go on; room for one
+	running   sync.WaitGroup // loops
+	listening sync.WaitGroup // sockets that they were given and have not closed
+	failed    chan error     // of a loop that cannot go on; room for one
 }
 
 func (f *fleet) init(s *Server) {
@@ -84,16 +85,18 @@ func (f *fleet) serve(l *net.TCPListener) error {
 		return err
 	}
 	loops := f.list()
-	sockets, err := shareListener(l, len(loops), f.s.o.writeTimeout())
+	sockets, err := shareListener(l, len(loops), &f.s.o)
 	if err != nil {
 		return err
 	}
 	for i, fd := range sockets {
+		f.listening.Add(1)
 		loops[i].listen(fd)
 	}
 	_ = l.Close() // else Go's poller would hear of each connection, too
 	select {
 	case <-f.s.stopped:
+		f.listening.Wait()
 		return nil
 	case err := <-f.failed:
 		return err
@@ -163,7 +166,7 @@ const listenBacklog = 4096
 // shareListener gives n sockets that listen where l does, by SO_REUSEPORT, so that the kernel
 // spreads connections over them. That l could be bound without it says that nobody else listens
 // there. Where the kernel does not share, there are fewer.
-func shareListener(l *net.TCPListener, n int, patience time.Duration) ([]int, error) {
+func shareListener(l *net.TCPListener, n int, o *Options) ([]int, error) {
 	raw, err := l.SyscallConn()
 	if err != nil {
 		return nil, err
@@ -177,7 +180,7 @@ func shareListener(l *net.TCPListener, n int, patience time.Duration) ([]int, er
 			return
 		}
 		sockets = append(sockets, first)
-		tuneSocket(fd, patience)
+		tuneSocket(first, o)
 		_ = unix.SetsockoptInt(first, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1)
 		if sa, err = unix.Getsockname(first); err != nil {
 			return
@@ -194,7 +197,7 @@ func shareListener(l *net.TCPListener, n int, patience time.Duration) ([]int, er
 		return nil, err
 	}
 	for len(sockets) < n {
-		fd, err := listenBeside(family, sa, v6only, patience)
+		fd, err := listenBeside(family, sa, v6only, o)
 		if err != nil {
 			break // one socket serves too, by fewer loops
 		}
@@ -204,7 +207,7 @@ func shareListener(l *net.TCPListener, n int, patience time.Duration) ([]int, er
 }
 
 // listenBeside makes one more socket that listens at an address.
-func listenBeside(family int, sa unix.Sockaddr, v6only int, patience time.Duration) (int, error) {
+func listenBeside(family int, sa unix.Sockaddr, v6only int, o *Options) (int, error) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
@@ -217,7 +220,7 @@ func listenBeside(family int, sa unix.Sockaddr, v6only int, patience time.Durati
 	if family == unix.AF_INET6 {
 		set(unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, v6only)
 	}
-	tuneSocket(uintptr(fd), patience)
+	tuneSocket(fd, o)
 	if err == nil {
 		err = unix.Bind(fd, sa)
 	}
@@ -231,10 +234,20 @@ func listenBeside(family int, sa unix.Sockaddr, v6only int, patience time.Durati
 	return fd, nil
 }
 
-// tuneSocket sets what connections inherit from their listener. A peer that acknowledges nothing
-// for as long as patience is given up by the kernel.
-func tuneSocket(fd uintptr, patience time.Duration) {
-	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	ms := min(patience.Milliseconds(), 1<<31-1)
-	_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(ms))
+// keepAliveSeconds is how long a connection is silent before the kernel asks for a sign of life,
+// where no pings do.
+const keepAliveSeconds = 15
+
+// tuneSocket sets what connections inherit from their listener. A peer that acknowledges nothing is
+// given up by the kernel when it would have failed to answer a ping. A kernel that lacks one of
+// the options leaves it to the loops.
+func tuneSocket(fd int, o *Options) {
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
+	ms := min(o.writeTimeout().Milliseconds(), math.MaxInt32)
+	_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(ms))
+	if o.PingInterval == 0 {
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 1)
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPIDLE, keepAliveSeconds)
+		_ = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_KEEPINTVL, keepAliveSeconds)
+	}
 }

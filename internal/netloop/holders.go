@@ -16,7 +16,7 @@ type holders struct {
 	mu struct {
 		sync.Mutex
 		classes   [64]map[ID]int // by the binary logarithm of what they hold
-		leaving   map[ID]int     // those that were asked to go, and what they held then
+		leaving   map[ID]int     // those that were asked to go, and what they hold
 		leavingIn int64          // its sum
 	}
 }
@@ -52,9 +52,10 @@ func (h *holders) move(id ID, from, to, is int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if held, ok := h.mu.leaving[id]; ok {
+		h.mu.leaving[id] = is
+		h.mu.leavingIn += int64(is - held)
 		if to == 0 {
 			delete(h.mu.leaving, id)
-			h.mu.leavingIn -= int64(held)
 		}
 		return
 	}

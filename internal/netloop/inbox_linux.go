@@ -10,6 +10,8 @@ type errand struct {
 	kind  Kind   // of a message; 0: the connection is to end
 	cause Cause
 	code  Code
+
+	evicts bool // the end is for what the connection holds
 }
 
 // inbox is how others reach the connections of a loop. It is bounded for messages; an end always

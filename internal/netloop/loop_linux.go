@@ -191,7 +191,7 @@ func (l *loop) runErrands() {
 // runErrand does one errand.
 func (l *loop) runErrand(i uint32, s *slot, e errand, payload []byte) {
 	if e.kind == 0 {
-		l.conclude(i, s, End{e.cause, e.code}, string(payload))
+		l.conclude(i, s, End{e.cause, e.code}, string(payload), e.evicts)
 		return
 	}
 	s.post(e.id.generation(), -len(payload)-errandBytes)
@@ -240,7 +240,9 @@ func (l *loop) cutOff() {
 	for _, li := range l.listeners {
 		li.close(l)
 	}
-	l.newest.close()
+	for _, fd := range l.newest.take(true) {
+		l.dropListener(fd)
+	}
 	for i := range l.slots.used {
 		if s := l.slots.at(i); s.has(flagUsed) {
 			l.begin(i)

@@ -5,7 +5,6 @@ package netloop
 import (
 	"errors"
 	"net"
-	"time"
 )
 
 // loopsAvailable says that there are no loops here.
@@ -26,4 +25,4 @@ func (*fleet) wake() {}
 
 func (*fleet) close() {}
 
-func tuneSocket(uintptr, time.Duration) {}
+func tuneSocket(int, *Options) {}

@@ -29,7 +29,9 @@ func (p *proxied) Read(b []byte) (int, error) {
 		return p.Conn.Read(b)
 	}
 	n := copy(b, p.kept)
-	p.kept = p.kept[n:]
+	if p.kept = p.kept[n:]; len(p.kept) == 0 {
+		p.kept = nil
+	}
 	return n, nil
 }
 

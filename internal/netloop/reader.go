@@ -57,6 +57,7 @@ type reader struct {
 	mu struct {
 		sync.Mutex
 		stage   stage
+		known   bool      // the handler was asked about it and has not refused
 		end     End       // from closing on
 		closeAt time.Time // from closing on: when the teardown ends at the latest
 		evicted bool      // it held too much: nothing more is read
@@ -86,6 +87,19 @@ func (c *reader) tag(ID) uint64               { return c.word.Load() }
 func (c *reader) setTag(_ ID, tag uint64)     { c.word.Store(tag) }
 func (c *reader) ready(ID)                    { c.introduce.Store(true) }
 func (c *reader) close(_ ID, e End, r string) { c.end(e, r) }
+
+// evict ends the connection for what it holds.
+func (c *reader) evict(ID) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.mu.stage == stageClosing {
+		return
+	}
+	c.srv.stats.evicted.Add(1)
+	c.mu.evicted = true
+	c.mu.queue.drop(&c.srv.holders.pool)
+	c.endLocked(End{CauseSlow, CodeSlow}, reasonEvicted)
+}
 
 // conn is the connection as the handler sees it.
 func (c *reader) conn() Conn { return Conn{on: c, id: c.id} }
@@ -134,9 +148,8 @@ func (c *reader) endLocked(e End, reason string) {
 	upgrading := c.mu.stage == stageUpgrade
 	c.mu.stage, c.mu.end = stageClosing, e
 	c.mu.closeAt = now().Add(min(closeTimeout, c.srv.o.writeTimeout()))
-	if reason == reasonEvicted {
-		c.mu.evicted = true
-		c.mu.queue.drop(&c.srv.holders.pool)
+	if c.mu.known {
+		c.srv.stats.ends[e.Cause].Add(1)
 	}
 	if e.Cause != CauseLost {
 		c.mu.queue.closeFrame(&c.srv.holders.pool, e.Code, reason)
@@ -162,8 +175,12 @@ func (c *reader) opened(answer []byte) {
 		copy(b, answer)
 		c.mu.queue.pending.B = b
 	}
+	c.srv.stats.upgraded.Add(1)
+	c.mu.known = true
 	if c.mu.stage == stageUpgrade {
 		c.mu.stage = stageOpen
+	} else {
+		c.srv.stats.ends[c.mu.end.Cause].Add(1) // the handler has ended it already
 	}
 	c.startLocked()
 }
@@ -206,6 +223,10 @@ func (c *reader) run() {
 		c.look(c.srv.elapsed())
 	}
 	c.parser.Reset(c.rules) // a teardown holds nothing that nobody will read
+	c.mu.Lock()
+	c.mu.unfinished = 0
+	c.accountLocked()
+	c.mu.Unlock()
 	c.tell()
 	c.teardown()
 }

@@ -177,3 +177,24 @@ func TestSecure_NeverReadingSocketIsReset(t *testing.T) {
 		t.Errorf("Serve = %v", err)
 	}
 }
+
+// TestSecure_CrowdIsLetGo: whoever is one too many and does not even shake hands is not held.
+func TestSecure_CrowdIsLetGo(t *testing.T) {
+	o := options(&echo{})
+	o.TLS, o.MaxConnectionsPerIP, o.HelloTimeout = serverTLS(t), 1, 200*time.Millisecond
+	s, addr := serve(t, o)
+	for range 5 {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		if err := nc.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := nc.Read(make([]byte, 1)); isTimeout(err) {
+			t.Fatal("a connection that never shook hands is still there after 10 seconds")
+		}
+	}
+	stop(t, s)
+}

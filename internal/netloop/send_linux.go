@@ -86,8 +86,8 @@ func (l *loop) flush(i uint32, s *slot) {
 	x := l.makeBusy(s)
 	flight := l.srv.holders.pool.Grow(nil, len(b)-n)
 	if flight == nil {
-		x.reset = true
-		l.writeFailed(i, s)
+		x.broken, x.reset = true, true
+		l.end(i, s, End{Cause: CauseSlow}, "")
 		return
 	}
 	flight.B = append(flight.B, b[n:]...)
@@ -181,6 +181,8 @@ func (t *inside) send(id ID, kind Kind, payload []byte) bool {
 	}
 	return !s.has(flagEnding) && t.l.send(i, s, kind, payload)
 }
+
+func (t *inside) evict(id ID) { t.l.outside.evict(id) }
 
 func (t *inside) close(id ID, e End, reason string) {
 	i, s, ok := t.at(id)
@@ -285,10 +287,19 @@ func (t *outside) refuse(id ID) {
 }
 
 func (t *outside) close(id ID, e End, reason string) {
-	s, _ := t.at(id)
-	if !s.conclude(id.generation(), flagOpen) {
+	t.end(errand{id: id, cause: e.Cause, code: e.Code}, reason)
+}
+
+func (t *outside) evict(id ID) {
+	t.end(errand{id: id, cause: CauseSlow, code: CodeSlow, evicts: true}, reasonEvicted)
+}
+
+// end leaves the errand that ends a connection, for whoever is first.
+func (t *outside) end(e errand, reason string) {
+	s, _ := t.at(e.id)
+	if !s.conclude(e.id.generation(), flagOpen) {
 		return
 	}
-	t.l.inbox.post(errand{id: id, cause: e.Cause, code: e.Code}, []byte(reason))
+	t.l.inbox.post(e, []byte(reason))
 	t.l.poll.Wake()
 }

@@ -273,6 +273,7 @@ func (l *loop) turn(i uint32, s *slot, b []byte) {
 		s.life = uint32(l.now) + 1
 		if s.has(flagPinged) {
 			s.clear(flagPinged)
+			l.schedule(i, l.after(l.srv.o.PingInterval)) // sooner, where pongs may take longer
 		}
 		if x := l.busyOf(s); x != nil {
 			x.unfinished = 0

@@ -3,7 +3,6 @@ package netloop
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"os"
 	"sync"
 	"syscall"
@@ -70,18 +69,4 @@ func (s *spare) close() bool {
 	f := s.f
 	s.f = nil
 	return f != nil && f.Close() == nil
-}
-
-// tuneListener sets what connections inherit from their listener: a peer that acknowledges nothing
-// is given up when it would have failed to answer a ping.
-func tuneListener(l net.Listener, o *Options) {
-	tcp, ok := l.(*net.TCPListener)
-	if !ok {
-		return
-	}
-	raw, err := tcp.SyscallConn()
-	if err != nil {
-		return // Accept will say
-	}
-	_ = raw.Control(func(fd uintptr) { tuneSocket(fd, o.writeTimeout()) })
 }

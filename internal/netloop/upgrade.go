@@ -131,8 +131,8 @@ func (s *Server) client(peer netip.AddrPort, r *Request) netip.AddrPort {
 // answerRefusal writes an HTTP answer and lets go of the connection.
 func (c *reader) answerRefusal(r *Refusal) {
 	c.srv.stats.refused(r.Status)
-	deadline := now().Add(closeTimeout)
-	if c.nc.SetWriteDeadline(deadline) != nil {
+	deadline := now().Add(min(closeTimeout, c.srv.o.HelloTimeout))
+	if c.nc.SetDeadline(deadline) != nil { // to write, TLS may have to shake hands first
 		return
 	}
 	if _, err := c.nc.Write(handshake.AppendRefusal(nil, r)); err == nil {

@@ -112,7 +112,7 @@ func newDaemon(loaded *config.Loaded, p Process) (*daemon, error) {
 			return nil, err
 		}
 	}
-	listener, err := net.Listen("tcp", c.Listen)
+	listener, err := netloop.Listen(context.Background(), c.Listen)
 	if err != nil {
 		return nil, err
 	}

@@ -3,6 +3,7 @@ package poll
 import (
 	"errors"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -59,6 +60,11 @@ type Poller struct {
 
 	parked atomic.Bool // the loop is about to park, or parks: a Wake must be heard
 
+	mu struct {
+		sync.Mutex
+		closed bool // wakeFD is somebody else's
+	}
+
 	// The rest belongs to the loop.
 	events [eventsMax]Event
 	n      int       // events of the last look
@@ -108,6 +114,9 @@ func (p *Poller) start() error {
 
 // Close lets go of the Poller's own descriptors. The loop must have ended.
 func (p *Poller) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.mu.closed = true
 	err := os.NewSyscallError("close", unix.Close(p.wakeFD))
 	if p.file != nil {
 		return errors.Join(err, p.file.Close())
@@ -202,7 +211,12 @@ func (p *Poller) poll() bool {
 // Wake makes the loop return from Wait, or not park in the next one. It is cheap while the loop is
 // busy.
 func (p *Poller) Wake() {
-	if p.parked.CompareAndSwap(true, false) {
+	if !p.parked.CompareAndSwap(true, false) {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.mu.closed {
 		one := [8]byte{1}
 		_, _ = unix.Write(p.wakeFD, one[:]) // only a full counter could refuse, and it wakes too
 	}
