@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -26,6 +27,42 @@ import (
 //	< WORDS             the server sends something else, in the words of netlooptest
 //	+ DURATION          time passes; it begins at 2000-01-01
 func TestTranscripts(t *testing.T) {
+	transcripts(t, func(t *testing.T, file string, lines []string) {
+		t.Helper()
+		bubble(t, transcriptOptions(t, lines), func(w *world) {
+			p := player{w: w}
+			p.playAll(file, lines)
+		})
+	})
+}
+
+// TestTranscripts_OverSockets plays the same conversations in real time, which is why no line may
+// need to be on time: a transcript waits for no more than two thirds of what ends its session.
+func TestTranscripts_OverSockets(t *testing.T) {
+	const hurry = 200 // how many times faster than written
+	transcripts(t, func(t *testing.T, file string, lines []string) {
+		t.Helper()
+		t.Parallel()
+		for name, mode := range modes() {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				o := transcriptOptions(t, lines)
+				o.IdleTimeout = idle / hurry
+				o.Grace /= hurry
+				o.MaxLifetime /= hurry
+				o.Net.Mode = mode
+				overSockets(t, o, func(w *world) {
+					p := player{w: w, hurry: hurry}
+					p.playAll(file, lines)
+				})
+			})
+		}
+	})
+}
+
+// transcripts runs f for each conversation.
+func transcripts(t *testing.T, f func(t *testing.T, file string, lines []string)) {
+	t.Helper()
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
@@ -36,20 +73,7 @@ func TestTranscripts(t *testing.T) {
 			t.Fatal(err)
 		}
 		lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-		bubble(t, transcriptOptions(t, lines), func(w *world) {
-			p := player{w: w}
-			for i, line := range lines {
-				if err := p.play(line); err != nil {
-					w.t.Fatalf("%s:%d: %v", file, i+1, err)
-				}
-			}
-			p.c.Close(1000)
-			p.c.Want("eof")
-			w.mu.Lock()
-			last := w.last
-			w.mu.Unlock()
-			w.want(w.t, 1, last)
-		})
+		t.Run(filepath.Base(file), func(t *testing.T) { f(t, file, lines) })
 	}
 }
 
@@ -81,11 +105,34 @@ type player struct {
 	w  *world
 	c  *netlooptest.Client
 	id string // the session's, once it was seen
+	// Over sockets time is real, and passes this many times faster than written; 0: in a bubble.
+	hurry int
+}
+
+// playAll plays a transcript up to the end of its connection.
+func (p *player) playAll(file string, lines []string) {
+	p.w.t.Helper()
+	for i, line := range lines {
+		if err := p.play(line); err != nil {
+			p.w.t.Fatalf("%s:%d: %v", file, i+1, err)
+		}
+	}
+	p.c.Close(1000)
+	p.c.Want("eof")
+	p.w.mu.Lock()
+	last := p.w.last
+	p.w.mu.Unlock()
+	p.w.want(p.w.t, 1, last)
 }
 
 var (
 	sessionID = regexp.MustCompile(`"session_id":"([A-Za-z0-9_-]{32})"`)
 	inMS      = regexp.MustCompile(`"in_ms":\d+`)
+	idleS     = regexp.MustCompile(`"idle_s":([\d.]+)`)
+
+	// timely is what differs where time is real.
+	timely = regexp.MustCompile(
+		`"(t|idle_s)":[\d.]+|"(created_at|last_activity|deadline|uptime_human)":"[^"]*"`)
 )
 
 func (p *player) play(line string) error {
@@ -99,7 +146,7 @@ func (p *player) play(line string) error {
 		}
 		p.c = p.w.upgrade(headers...)
 	case ">":
-		p.c.Text(rest)
+		p.c.Text(p.hurried(rest))
 	case ">>":
 		b, err := hex.DecodeString(rest)
 		if err != nil {
@@ -111,8 +158,7 @@ func (p *player) play(line string) error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(d)
-		synctest.Wait()
+		p.pass(d)
 	case "<":
 		return p.expect(rest)
 	default:
@@ -133,8 +179,37 @@ func (p *player) expect(want string) error {
 		got = strings.ReplaceAll(got, p.id, "S")
 	}
 	got = inMS.ReplaceAllString(got, `"in_ms":N`)
+	if p.hurry > 0 {
+		got = timely.ReplaceAllString(got, `"$1$2":N`)
+		want = timely.ReplaceAllString(want, `"$1$2":N`)
+	}
 	if got != want {
 		return fmt.Errorf("the server said\n%s\nwant\n%s", got, want)
 	}
 	return nil
+}
+
+// pass lets time pass, in which the server must be quiet.
+func (p *player) pass(d time.Duration) {
+	p.w.t.Helper()
+	if p.hurry > 0 {
+		p.c.Quiet(d / time.Duration(p.hurry))
+		return
+	}
+	time.Sleep(d)
+	synctest.Wait()
+}
+
+// hurried is what a client says whose time passes faster.
+func (p *player) hurried(text string) string {
+	if p.hurry == 0 {
+		return text
+	}
+	return idleS.ReplaceAllStringFunc(text, func(s string) string {
+		seconds, err := strconv.ParseFloat(idleS.FindStringSubmatch(s)[1], 64)
+		if err != nil {
+			return s
+		}
+		return fmt.Sprintf(`"idle_s":%g`, seconds/float64(p.hurry))
+	})
 }

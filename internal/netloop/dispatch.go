@@ -33,8 +33,9 @@ func opOf(k Kind) wsframe.Op {
 }
 
 // endOf is how a connection ends for a fault.
-func endOf(f wsframe.Fault) End {
+func (s *Server) endOf(f wsframe.Fault) End {
 	if f == wsframe.FaultBuffer {
+		s.stats.evicted.Add(1)
 		return End{CauseSlow, CodeSlow}
 	}
 	return End{CauseProtocol, Code(f.Code())}

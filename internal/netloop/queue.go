@@ -145,11 +145,12 @@ func (q *queue) pong(pool *wsframe.Pool, payload []byte) {
 	q.hasLate = true
 }
 
-// closeFrame appends a close frame; without a code it is empty.
+// closeFrame appends a close frame; without a code it is empty. It has room in any case.
 func (q *queue) closeFrame(pool *wsframe.Pool, code Code, reason string) {
-	if q.room(pool, closeFrameBytesMax) {
-		q.pending.B = wsframe.Server.AppendClose(q.pending.B, wsframe.Code(code), reason)
+	if !q.room(pool, closeFrameBytesMax) {
+		q.pending = pool.GrowAnyway(q.pending, q.waits()+closeFrameBytesMax)
 	}
+	q.pending.B = wsframe.Server.AppendClose(q.pending.B, wsframe.Code(code), reason)
 }
 
 // closeFrameBytesMax is how long a close frame may be.

@@ -223,10 +223,7 @@ func (c *reader) run() {
 		c.look(c.srv.elapsed())
 	}
 	c.parser.Reset(c.rules) // a teardown holds nothing that nobody will read
-	c.mu.Lock()
-	c.mu.unfinished = 0
-	c.accountLocked()
-	c.mu.Unlock()
+	c.forget()
 	c.tell()
 	c.teardown()
 }
@@ -235,9 +232,8 @@ func (c *reader) run() {
 func (c *reader) leave() {
 	c.mu.Lock()
 	c.mu.queue.drop(&c.srv.holders.pool)
-	c.mu.unfinished = 0
-	c.accountLocked()
 	c.mu.Unlock()
+	c.forget()
 	if c.counted == claimCounted {
 		c.srv.addresses.remove(c.peer.Addr())
 	}
@@ -283,7 +279,7 @@ func (c *reader) handle(e wsframe.Event) {
 		return
 	case wsframe.Failed:
 		c.mute = true
-		c.end(endOf(e.Fault), complaint(e.Fault))
+		c.end(c.srv.endOf(e.Fault), complaint(e.Fault))
 		return
 	}
 	if s, _, _ := c.state(); s == stageClosing {

@@ -317,7 +317,7 @@ func (l *loop) events(i uint32, s *slot, p *wsframe.Parser, b []byte) (alive boo
 			return true
 		case wsframe.Failed:
 			l.makeBusy(s).mute = true
-			l.end(i, s, endOf(e.Fault), complaint(e.Fault))
+			l.end(i, s, l.srv.endOf(e.Fault), complaint(e.Fault))
 			return alive
 		case wsframe.Ping:
 			if !s.has(flagEnding) {

@@ -121,6 +121,17 @@ func (c *reader) wrote(batch *wsframe.Buffer, err error) {
 	c.wake()
 }
 
+// forget says that the parser holds nothing any more.
+func (c *reader) forget() {
+	c.mu.Lock()
+	c.mu.unfinished = 0
+	over := c.accountLocked()
+	c.mu.Unlock()
+	if over {
+		c.srv.relieve()
+	}
+}
+
 // accountLocked tells the holders what the connection holds, and says whether all hold too much.
 func (c *reader) accountLocked() bool {
 	was := c.mu.held

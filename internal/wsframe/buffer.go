@@ -67,13 +67,23 @@ func (p *Pool) Held() int64 { return p.held.Load() }
 
 // Grow implements [Buffers].
 func (p *Pool) Grow(b *Buffer, n int) *Buffer {
-	c := class(n)
-	size := int64(1) << c
+	size := int64(1) << class(n)
 	if held := p.held.Add(size); p.Limit > 0 && held > p.Limit {
 		p.held.Add(-size)
 		return nil
 	}
-	next := p.make(c)
+	return p.grow(b, n)
+}
+
+// GrowAnyway is Grow without a limit, for the few bytes that must be said when memory is out.
+func (p *Pool) GrowAnyway(b *Buffer, n int) *Buffer {
+	p.held.Add(1 << class(n))
+	return p.grow(b, n)
+}
+
+// grow is the part after counting.
+func (p *Pool) grow(b *Buffer, n int) *Buffer {
+	next := p.make(class(n))
 	if b != nil {
 		next.B = append(next.B, b.B...)
 		p.Free(b)
