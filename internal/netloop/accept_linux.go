@@ -104,8 +104,10 @@ func (li *listener) rest(l *loop) {
 // wake ends a rest.
 func (li *listener) wake(l *loop) {
 	li.restUntil = 0
+	l.srv.fleet.accepting.Lock()
 	li.forget()
 	li.spare.open()
+	l.srv.fleet.accepting.Unlock()
 	_ = l.poll.Modify(li.fd, uint64(li.index), poll.Read)
 }
 
@@ -137,8 +139,11 @@ func (l *loop) accept(li *listener) {
 	if li.fd < 0 || li.resting() {
 		return
 	}
+	fleet := &l.srv.fleet
 	for range acceptsMax {
+		fleet.accepting.RLock()
 		fd, peer, err := poll.Accept(li.fd)
+		fleet.accepting.RUnlock()
 		switch {
 		case err == nil:
 			l.add(fd, peer)
@@ -159,6 +164,8 @@ func (l *loop) accept(li *listener) {
 // apologize takes a connection by the descriptor that is kept for it, and tells it that there is
 // none.
 func (li *listener) apologize(l *loop) {
+	l.srv.fleet.accepting.Lock()
+	defer l.srv.fleet.accepting.Unlock()
 	if !li.spare.close() {
 		return
 	}

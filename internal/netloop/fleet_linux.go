@@ -18,6 +18,10 @@ type fleet struct {
 	s     *Server
 	loops atomic.Pointer[[]*loop] // nil until they start; read by anybody
 
+	// accepting is held, for reading, while a loop accepts, and for writing while one gives a
+	// descriptor free to use it again itself, so that no other takes it.
+	accepting sync.RWMutex
+
 	mu struct {
 		sync.Mutex
 		closed bool

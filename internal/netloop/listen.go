@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// Listen listens at a TCP address, for [Server.Serve]. It speaks plain TCP: of MPTCP, which Go would
-// choose where the system has it, connections inherit no options from their listener.
+// Listen listens at a TCP address, for [Server.Serve]. It speaks plain TCP: of MPTCP, which Go
+// would choose where the system has it, connections inherit no options from their listener.
 func Listen(ctx context.Context, address string) (net.Listener, error) {
 	var c net.ListenConfig
 	c.SetMultipathTCP(false)

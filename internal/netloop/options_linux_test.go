@@ -41,7 +41,8 @@ func TestListen_ConnectionsInheritOptions(t *testing.T) {
 		fd, i := acceptFrom(t, sockets)
 		accepted[i]++
 		for option, value := range want {
-			if got, err := unix.GetsockoptInt(fd, option[0], option[1]); got != value || err != nil {
+			got, err := unix.GetsockoptInt(fd, option[0], option[1])
+			if got != value || err != nil {
 				t.Errorf("socket %d, option %v: %d, %v, want %d", i, option, got, err, value)
 			}
 		}
