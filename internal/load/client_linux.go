@@ -71,7 +71,8 @@ type Client struct {
 	partial map[uint32]*unfinished
 	dialing int // connections that are connecting or upgrading
 	open    int
-	begun   int // for turning through the sources
+	begun   int           // for turning through the sources
+	turned  time.Duration // when the last turn began
 
 	in     []byte // what the last read gave
 	out    []byte // the frame to send
@@ -131,13 +132,23 @@ func (idle) closed(uint32, state, string)          {}
 func busy() bool { return true }
 func rest() bool { return false }
 
+const (
+	// busyGap is how close turns follow one another where something is expected soon.
+	busyGap = time.Millisecond
+	// timely is how far away a moment must be for a wait that may be too long by as much.
+	timely = 5 * time.Millisecond
+)
+
 // turn waits until a moment at the latest, and handles what is ready.
 func (c *Client) turn(until time.Duration) error {
 	pending := rest
-	if until <= c.clock.now() {
+	now := c.clock.now()
+	if until <= now {
 		pending = busy
 	}
-	events, err := c.poller.Wait(c.clock.at(until), pending)
+	soon := now-c.turned < busyGap && until-now > timely
+	c.turned = now
+	events, err := c.poller.Wait(c.clock.at(until), soon, pending)
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}

@@ -20,6 +20,8 @@ const (
 	// so that these wait for a few milliseconds at most, however much falls due at once.
 	errandsMax = 64
 	visitsMax  = 64
+	// busyGap is how close turns follow one another in a loop that is busy.
+	busyGap = time.Millisecond
 	// staleShare is the share of stale entries in the wheel from which on it is compacted.
 	staleShare = 4
 )
@@ -44,7 +46,9 @@ type loop struct {
 
 	// The rest belongs to the goroutine.
 	listeners []*listener
-	stopped   bool // it has done what Stop wants
+	stopped   bool          // it has done what Stop wants
+	turned    time.Duration // when the last turn began
+	busy      bool          // and that was close to the one before
 	now       wheel.Tick
 	wheel     *wheel.Wheel
 	due       [visitsMax]uint32
@@ -104,11 +108,14 @@ func (l *loop) moment(low uint32) time.Duration {
 func (l *loop) run() error {
 	defer l.cutOff()
 	for !l.quit.Load() {
-		events, err := l.poll.Wait(l.nextLook(), l.pending)
+		events, err := l.poll.Wait(l.nextLook(), l.busy, l.pending)
 		if err != nil {
 			return fmt.Errorf("netloop: loop %d: %w", l.number, err)
 		}
-		l.now = max(l.now, l.tickAt(l.srv.elapsed()))
+		t := l.srv.elapsed()
+		l.busy = t-l.turned < busyGap
+		l.turned = t
+		l.now = max(l.now, l.tickAt(t))
 		for i := range events {
 			l.event(events[i].Key(), events[i].Ready())
 		}

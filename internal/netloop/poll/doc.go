@@ -3,7 +3,7 @@
 //	p, err := poll.New()
 //	err = p.Add(fd, key, poll.Read)
 //	for {
-//		events, err := p.Wait(until, pending)
+//		events, err := p.Wait(until, busy, pending)
 //		for i := range events {
 //			handle(events[i].Key(), events[i].Ready())
 //		}
@@ -20,9 +20,12 @@
 // Readiness is level-triggered: what was not read is told of again, so a loop may read once an
 // event and be fair to all its sockets.
 //
-// Parking is done in Go's own poller, which watches the epoll descriptor as it watches any other:
-// an idle loop is a parked goroutine and holds neither a thread nor a processor. A blocking
-// epoll_wait would hold both until the scheduler takes the processor away (golang/go#76290).
+// A busy loop waits in epoll_wait for a moment: nothing wakes it sooner. An idle one parks.
+//
+// Parking is done in Go's own poller, which watches a descriptor of its own as it watches any
+// other, and that watches the loop's while the loop is parked: an idle loop is a parked goroutine
+// and holds neither a thread nor a processor. A blocking epoll_wait would hold both until the
+// scheduler takes the processor away (golang/go#76290).
 //
 // # Concurrency
 //

@@ -3,6 +3,7 @@ package poll
 import (
 	"errors"
 	"os"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,6 +46,8 @@ func (e *Event) Ready() Ready { return Ready(e.raw.Events) }
 const (
 	// eventsMax is how many events one Wait gives at most.
 	eventsMax = 256
+	// lingerMillis is how long a thread waits where something is expected soon.
+	lingerMillis = 2
 	// wakeKey is the key of the descriptor behind Wake; no loop may use it.
 	wakeKey = ^uint64(0)
 )
@@ -54,8 +57,9 @@ type Poller struct {
 	// Set by New, then only read.
 	fd     int // the epoll descriptor
 	wakeFD int // an eventfd
+	parkFD int // an epoll descriptor that watches fd while the loop parks
 	file   *os.File
-	raw    syscall.RawConn
+	raw    syscall.RawConn    // parkFD in Go's poller
 	look   func(uintptr) bool // parks while it gives false
 
 	parked atomic.Bool // the loop is about to park, or parks: a Wake must be heard
@@ -82,24 +86,33 @@ func New() (*Poller, error) {
 	if err != nil {
 		return nil, errors.Join(os.NewSyscallError("eventfd", err), unix.Close(fd))
 	}
-	p := &Poller{fd: fd, wakeFD: wakeFD}
+	parkFD, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, errors.Join(os.NewSyscallError("epoll_create1", err), unix.Close(fd),
+			unix.Close(wakeFD))
+	}
+	p := &Poller{fd: fd, wakeFD: wakeFD, parkFD: parkFD}
 	if err := p.start(); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
 
-// start puts the epoll descriptor into Go's poller.
+// start puts the descriptor to park at into Go's poller.
 func (p *Poller) start() error {
 	// Edge-triggered, so that the eventfd need never be read.
 	err := p.control(unix.EPOLL_CTL_ADD, p.wakeFD, wakeKey, unix.EPOLLIN|unix.EPOLLET)
 	if err != nil {
 		return err
 	}
-	if err := unix.SetNonblock(p.fd, true); err != nil {
+	var e unix.EpollEvent
+	if err := unix.EpollCtl(p.parkFD, unix.EPOLL_CTL_ADD, p.fd, &e); err != nil {
+		return os.NewSyscallError("epoll_ctl", err)
+	}
+	if err := unix.SetNonblock(p.parkFD, true); err != nil {
 		return os.NewSyscallError("fcntl", err)
 	}
-	p.file = os.NewFile(uintptr(p.fd), "epoll")
+	p.file = os.NewFile(uintptr(p.parkFD), "epoll")
 	if err := p.file.SetReadDeadline(time.Time{}); err != nil {
 		return err // Go's poller did not take it
 	}
@@ -108,7 +121,7 @@ func (p *Poller) start() error {
 		return err
 	}
 	p.raw = raw
-	p.look = func(uintptr) bool { return p.poll() }
+	p.look = func(uintptr) bool { return p.poll(0) }
 	return nil
 }
 
@@ -117,11 +130,12 @@ func (p *Poller) Close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mu.closed = true
-	err := os.NewSyscallError("close", unix.Close(p.wakeFD))
+	err := errors.Join(os.NewSyscallError("close", unix.Close(p.wakeFD)),
+		os.NewSyscallError("close", unix.Close(p.fd)))
 	if p.file != nil {
 		return errors.Join(err, p.file.Close())
 	}
-	return errors.Join(err, os.NewSyscallError("close", unix.Close(p.fd)))
+	return errors.Join(err, os.NewSyscallError("close", unix.Close(p.parkFD)))
 }
 
 // Add begins to watch a socket.
@@ -144,12 +158,24 @@ func (p *Poller) control(op, fd int, key uint64, events uint32) error {
 
 // Wait gives what is ready: at once where something is, and otherwise as soon as there is
 // something, or when until has passed (zero: never), or when somebody calls Wake. What it gives is
-// valid until the next call and may be nothing. pending says whether the loop has other work; it is
-// asked before parking, so that whoever leaves work first and then calls Wake is always heard.
-func (p *Poller) Wait(until time.Time, pending func() bool) ([]Event, error) {
-	if !p.poll() {
-		p.park(until, pending)
+// valid until the next call and may be nothing.
+//
+// soon says that something is expected within a millisecond: then the thread waits for two at most.
+// Otherwise the loop parks.
+//
+// pending says whether the loop has other work; it is asked before waiting, so that whoever leaves
+// work first and then calls Wake is always heard.
+func (p *Poller) Wait(until time.Time, soon bool, pending func() bool) ([]Event, error) {
+	p.parked.Store(true)
+	switch {
+	case pending():
+		p.poll(0)
+	case soon:
+		p.linger()
+	default:
+		p.park(until)
 	}
+	p.parked.Store(false)
 	n, err := p.n, p.err
 	p.n, p.err = 0, nil
 	for i := range n {
@@ -164,39 +190,56 @@ func (p *Poller) Wait(until time.Time, pending func() bool) ([]Event, error) {
 
 // Poll is Wait without waiting.
 func (p *Poller) Poll() ([]Event, error) {
-	return p.Wait(time.Time{}, func() bool { return true })
+	return p.Wait(time.Time{}, false, func() bool { return true })
 }
 
-// park waits in Go's poller.
-func (p *Poller) park(until time.Time, pending func() bool) {
-	p.parked.Store(true)
-	defer p.parked.Store(false)
-	if pending() {
+// linger waits in the thread, for a moment. Whoever else is to run does so first.
+func (p *Poller) linger() {
+	if p.poll(0) {
 		return
 	}
+	runtime.Gosched()
+	if !p.poll(0) {
+		p.poll(lingerMillis)
+	}
+}
+
+// park waits in Go's poller, which hears of what is ready only meanwhile: each event would cost it
+// something.
+func (p *Poller) park(until time.Time) {
 	// An earlier deadline stays, and wakes the loop for nothing: a busy one sets few.
-	if p.armed.IsZero() && !until.IsZero() || until.Before(p.armed) && !until.IsZero() {
+	if !until.IsZero() && (p.armed.IsZero() || until.Before(p.armed)) {
 		if p.err = p.file.SetReadDeadline(until); p.err != nil {
 			return
 		}
 		p.armed = until
+	}
+	if p.err = p.watch(unix.EPOLLIN); p.err != nil {
+		return
 	}
 	err := p.raw.Read(p.look)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		p.armed = time.Time{}
 		err = p.file.SetReadDeadline(time.Time{})
 	}
-	if err != nil {
+	if err = errors.Join(err, p.watch(0)); err != nil {
 		p.err = err
 	}
 }
 
-// poll looks once and says whether there is anything to tell. Unlike the calls of sockets it is one
-// that the scheduler is told of, as it is what wakes the runtime's monitor: a loop that made only
-// others and never parked would keep the processor, and nobody would look after those that park.
-func (p *Poller) poll() bool {
+// watch says what the descriptor to park at is to be told of.
+func (p *Poller) watch(events uint32) error {
+	e := unix.EpollEvent{Events: events}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.parkFD, unix.EPOLL_CTL_MOD, p.fd, &e))
+}
+
+// poll looks for at most some milliseconds, and says whether there is anything to tell. Unlike the
+// calls of sockets it is one that the scheduler is told of, even where it returns at once: that is
+// what wakes the runtime's monitor. A loop that made only others and never parked would keep the
+// processor, and nobody would look after those that park.
+func (p *Poller) poll(millis int) bool {
 	n, _, errno := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(p.fd),
-		uintptr(unsafe.Pointer(&p.events[0])), eventsMax, 0, 0, 0)
+		uintptr(unsafe.Pointer(&p.events[0])), eventsMax, uintptr(millis), 0, 0)
 	switch errno {
 	case 0:
 		p.n = int(n)

@@ -43,7 +43,7 @@ func write(t *testing.T, fd int) {
 
 func wait(t *testing.T, p *Poller, until time.Time) []Event {
 	t.Helper()
-	events, err := p.Wait(until, never)
+	events, err := p.Wait(until, false, never)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestPoller_Wake(t *testing.T) {
 		}
 	}()
 	for i := 0; i < rounds; {
-		if _, err := p.Wait(time.Time{}, pending); err != nil {
+		if _, err := p.Wait(time.Time{}, false, pending); err != nil {
 			t.Error(err)
 			return
 		}
