@@ -152,6 +152,13 @@ set_netsoak() {
   "$bin/netbench" -curfewd "$bin/curfewd" -soak "${SOAK:-10m}"
 }
 
+about_nettls='what does TLS cost the daemon, a connection|'
+set_nettls() {
+  go build -o "$bin/" ./bench/netbench
+  CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/curfewd
+  "$bin/netbench" -curfewd "$bin/curfewd" -tls
+}
+
 about_custom='how do the engine and its peers compare|/impl'
 set_custom() {
   ours 1000,10000,100000,$million "$benchtime" "$BENCH"
@@ -221,7 +228,7 @@ what=${WHAT:-quick}
 case $what in
   help | -h | --help)
     sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
-    for name in "${sets[@]}" net netsoak quick; do
+    for name in "${sets[@]}" net netsoak nettls quick; do
       about=about_$name
       printf '  %-9s %s\n' "$name" "${!about%|*}"
     done

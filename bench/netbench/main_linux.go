@@ -22,6 +22,7 @@ type settings struct {
 	rate              float64
 	idle              time.Duration
 	soak, expire      time.Duration
+	tls               bool
 }
 
 func main() {
@@ -31,6 +32,8 @@ func main() {
 		err = driveServer(drive, subprotocol)
 	case err == nil && s.soak > 0:
 		err = soak(s)
+	case err == nil && s.tls:
+		err = compareTLS(s)
 	case err == nil:
 		err = compare(s)
 	}
@@ -56,6 +59,7 @@ func parse(args []string) (s settings, drive, subprotocol string, err error) {
 	f.DurationVar(&s.idle, "idle", 30*time.Second, "how long connections rest; 0: not at all")
 	f.DurationVar(&s.soak, "soak", 0, "soak the daemon this long, and compare nothing")
 	f.DurationVar(&s.expire, "expire", 20*time.Second, "the idle timeout in a soak")
+	f.BoolVar(&s.tls, "tls", false, "compare the daemon with and without TLS, and nothing else")
 	f.StringVar(&drive, "drive", "", "be the client of this address; commands come on the input")
 	f.StringVar(&subprotocol, "subprotocol", "", "what the client asks for")
 	_ = f.Parse(args) // it exits

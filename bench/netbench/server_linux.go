@@ -80,25 +80,34 @@ type running struct {
 
 // start starts a server on a free port, and its client.
 func (v server) start() (*running, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	r, address, err := v.launch()
 	if err != nil {
 		return nil, err
-	}
-	address := l.Addr().String()
-	l.Close()
-	process := exec.Command(v.binary, append(v.args, "--listen", address)...)
-	process.Stderr = os.Stderr
-	if err := process.Start(); err != nil {
-		return nil, err
-	}
-	r := &running{process: process, Process: load.Process(process.Process.Pid)}
-	if err := awaitListener(address); err != nil {
-		return nil, errors.Join(err, r.stop())
 	}
 	if r.driver, err = newDriver(address, v.subprotocol); err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
 	return r, nil
+}
+
+// launch starts a server on a free port.
+func (v server) launch() (r *running, address string, err error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, "", err
+	}
+	address = l.Addr().String()
+	l.Close()
+	process := exec.Command(v.binary, append(v.args, "--listen", address)...)
+	process.Stderr = os.Stderr
+	if err := process.Start(); err != nil {
+		return nil, "", err
+	}
+	r = &running{process: process, Process: load.Process(process.Process.Pid)}
+	if err := awaitListener(address); err != nil {
+		return nil, "", errors.Join(err, r.stop())
+	}
+	return r, address, nil
 }
 
 // awaitListener returns when a server can be connected to.

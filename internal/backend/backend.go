@@ -17,7 +17,8 @@ type Message struct {
 // one session one after the other.
 type Backend interface {
 	// Message hands a message to the application and gives its answer, which is valid until the
-	// next call for the same session. An error costs this message, not the session.
+	// next call for the same session. An error costs this message, not the session. It must not
+	// wait: many other sessions depend on the goroutine that calls.
 	Message(ctx context.Context, m Message) (answer Message, err error)
 }
 

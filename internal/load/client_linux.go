@@ -136,7 +136,7 @@ const (
 	// busyGap is how close turns follow one another where something is expected soon.
 	busyGap = time.Millisecond
 	// timely is how far away a moment must be for a wait that may be too long by as much.
-	timely = 5 * time.Millisecond
+	timely = 15 * time.Millisecond
 )
 
 // turn waits until a moment at the latest, and handles what is ready.

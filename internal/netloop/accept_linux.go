@@ -13,7 +13,7 @@ import (
 	"github.com/curfew-go/curfew/internal/wheel"
 )
 
-// acceptsMax is how many connections a loop accepts before it looks at those that it has.
+// acceptsMax is how many connections a loop accepts at most before it looks at those that it has.
 const acceptsMax = 64
 
 // listener is a listening socket of a loop.
@@ -21,6 +21,7 @@ type listener struct {
 	fd        int // -1 once it is closed
 	index     int // among the loop's
 	spare     *spare
+	batch     int        // how many connections to accept at a time; see accept
 	restUntil wheel.Tick // 0: it does not rest
 	refused   int        // a connection that was told that no descriptor is free; -1: none
 }
@@ -77,7 +78,9 @@ func (l *loop) dropListener(fd int) {
 func (l *loop) tendListeners() {
 	if l.newest.some.Load() {
 		for _, fd := range l.newest.take(false) {
-			li := &listener{fd: fd, index: len(l.listeners), spare: newSpare(), refused: -1}
+			li := &listener{
+				fd: fd, index: len(l.listeners), spare: newSpare(), batch: 1, refused: -1,
+			}
 			l.listeners = append(l.listeners, li)
 			if err := l.poll.Add(fd, uint64(li.index), poll.Read); err != nil {
 				l.srv.o.Logger.Error("a listener cannot be served", "error", err)
@@ -134,13 +137,14 @@ func (li *listener) close(l *loop) {
 	li.fd = -1
 }
 
-// accept takes connections, a bounded number at a time.
+// accept takes connections, one at a time while they come one by one: asking whether there is
+// another is a call, too. When there is, the poller tells, and the next time twice as many are taken.
 func (l *loop) accept(li *listener) {
 	if li.fd < 0 || li.resting() {
 		return
 	}
 	fleet := &l.srv.fleet
-	for range acceptsMax {
+	for range li.batch {
 		fleet.accepting.RLock()
 		fd, peer, err := poll.Accept(li.fd)
 		fleet.accepting.RUnlock()
@@ -148,6 +152,7 @@ func (l *loop) accept(li *listener) {
 		case err == nil:
 			l.add(fd, peer)
 		case errors.Is(err, unix.EAGAIN):
+			li.batch = 1
 			return
 		case errors.Is(err, unix.ECONNABORTED):
 		default:
@@ -159,6 +164,7 @@ func (l *loop) accept(li *listener) {
 			return
 		}
 	}
+	li.batch = min(2*li.batch, acceptsMax)
 }
 
 // apologize takes a connection by the descriptor that is kept for it, and tells it that there is

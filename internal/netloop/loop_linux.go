@@ -21,7 +21,7 @@ const (
 	errandsMax = 64
 	visitsMax  = 64
 	// busyGap is how close turns follow one another in a loop that is busy.
-	busyGap = time.Millisecond
+	busyGap = 5 * time.Millisecond
 	// staleShare is the share of stale entries in the wheel from which on it is compacted.
 	staleShare = 4
 )

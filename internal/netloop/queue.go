@@ -68,6 +68,13 @@ func (q *queue) room(pool *wsframe.Pool, n int) bool {
 	return b != nil
 }
 
+// roomAnyway makes room for the few bytes that must be said when memory is out.
+func (q *queue) roomAnyway(pool *wsframe.Pool, n int) {
+	if !q.room(pool, n) {
+		q.pending = pool.GrowAnyway(q.pending, q.waits()+n)
+	}
+}
+
 // frame appends a control frame, whatever waits already, or nothing where memory is out.
 func (q *queue) frame(pool *wsframe.Pool, op wsframe.Op, payload []byte) {
 	if q.room(pool, wsframe.Server.HeaderBytes(len(payload))+len(payload)) {
@@ -147,9 +154,7 @@ func (q *queue) pong(pool *wsframe.Pool, payload []byte) {
 
 // closeFrame appends a close frame; without a code it is empty. It has room in any case.
 func (q *queue) closeFrame(pool *wsframe.Pool, code Code, reason string) {
-	if !q.room(pool, closeFrameBytesMax) {
-		q.pending = pool.GrowAnyway(q.pending, q.waits()+closeFrameBytesMax)
-	}
+	q.roomAnyway(pool, closeFrameBytesMax)
 	q.pending.B = wsframe.Server.AppendClose(q.pending.B, wsframe.Code(code), reason)
 }
 

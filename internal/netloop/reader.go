@@ -168,13 +168,12 @@ func (c *reader) endLocked(e End, reason string) {
 func (c *reader) opened(answer []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	pool := &c.srv.holders.pool
-	if waits := c.mu.queue.waits(); c.mu.queue.room(pool, len(answer)) {
-		b := append(c.mu.queue.pending.B, answer...)
-		copy(b[len(answer):], b[:waits])
-		copy(b, answer)
-		c.mu.queue.pending.B = b
-	}
+	waits := c.mu.queue.waits()
+	c.mu.queue.roomAnyway(&c.srv.holders.pool, len(answer))
+	b := append(c.mu.queue.pending.B, answer...)
+	copy(b[len(answer):], b[:waits])
+	copy(b, answer)
+	c.mu.queue.pending.B = b
 	c.srv.stats.upgraded.Add(1)
 	c.mu.known = true
 	if c.mu.stage == stageUpgrade {

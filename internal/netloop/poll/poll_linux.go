@@ -47,7 +47,7 @@ const (
 	// eventsMax is how many events one Wait gives at most.
 	eventsMax = 256
 	// lingerMillis is how long a thread waits where something is expected soon.
-	lingerMillis = 2
+	lingerMillis = 10
 	// wakeKey is the key of the descriptor behind Wake; no loop may use it.
 	wakeKey = ^uint64(0)
 )
@@ -160,8 +160,8 @@ func (p *Poller) control(op, fd int, key uint64, events uint32) error {
 // something, or when until has passed (zero: never), or when somebody calls Wake. What it gives is
 // valid until the next call and may be nothing.
 //
-// soon says that something is expected within a millisecond: then the thread waits for two at most.
-// Otherwise the loop parks.
+// soon says that something is expected within some milliseconds: then the thread waits, for ten at
+// most, whatever until says. Otherwise the loop parks.
 //
 // pending says whether the loop has other work; it is asked before waiting, so that whoever leaves
 // work first and then calls Wake is always heard.
@@ -199,9 +199,7 @@ func (p *Poller) linger() {
 		return
 	}
 	runtime.Gosched()
-	if !p.poll(0) {
-		p.poll(lingerMillis)
-	}
+	p.poll(lingerMillis)
 }
 
 // park waits in Go's poller, which hears of what is ready only meanwhile: each event would cost it
