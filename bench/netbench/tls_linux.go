@@ -32,7 +32,7 @@ func compareTLS(s settings) error {
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 	cert, key, err := certificate(dir)
 	if err != nil {
 		return err

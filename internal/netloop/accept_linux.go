@@ -138,7 +138,8 @@ func (li *listener) close(l *loop) {
 }
 
 // accept takes connections, one at a time while they come one by one: asking whether there is
-// another is a call, too. When there is, the poller tells, and the next time twice as many are taken.
+// another is a call, too. When there is, the poller tells, and the next time twice as many are
+// taken.
 func (l *loop) accept(li *listener) {
 	if li.fd < 0 || li.resting() {
 		return
