@@ -68,7 +68,8 @@ type Options struct {
 	PingTimeout time.Duration
 	// MaxMessageBytes bounds one message; above 0.
 	MaxMessageBytes int
-	// WriteBufferBytes bounds what waits for one connection; above 0.
+	// WriteBufferBytes bounds what waits for one connection; above 0. As much again may wait while
+	// nothing is being written, since its peer had no chance to be slow.
 	WriteBufferBytes int
 	// OnSlow is what happens to a connection for which more would wait.
 	OnSlow SlowPolicy
