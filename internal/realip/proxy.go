@@ -63,13 +63,6 @@ func ParseProxy(b []byte) (h ProxyHeader, n int, err error) {
 	}
 }
 
-// HasProxyPrefix says whether bytes, as far as they go, begin as a header does. Of fewer bytes than
-// a signature, 6 or 12, that says little: a POST request begins by the P of PROXY. None are like
-// nothing.
-func HasProxyPrefix(b []byte) bool {
-	return len(b) > 0 && (likeSignature(b, signature1) || likeSignature(b, signature2))
-}
-
 // likeSignature says whether b begins by a signature, or by so much of it as b has bytes for.
 func likeSignature(b []byte, signature string) bool {
 	n := min(len(b), len(signature))

@@ -118,9 +118,6 @@ func TestParseProxy_Good(t *testing.T) {
 				t.Errorf("%s: %d of %d bytes: %+v, %d, %v, want a call for more",
 					c.name, cut, len(c.header), h, n, err)
 			}
-			if cut > 0 && !HasProxyPrefix([]byte(c.header[:cut])) {
-				t.Errorf("%s: %d bytes are not like a header", c.name, cut)
-			}
 		}
 	}
 }
@@ -196,19 +193,6 @@ func TestParseProxy_BadAtTheFirstWrongByte(t *testing.T) {
 		h, n, err := ParseProxy(b)
 		if !errors.Is(err, c.want) || !errors.Is(err, ErrProxy) || n != 0 || h != (ProxyHeader{}) {
 			t.Errorf("%s: %+v, %d, %v, want %v", c.name, h, n, err, c.want)
-		}
-	}
-}
-
-func TestHasProxyPrefix(t *testing.T) {
-	for s, want := range map[string]bool{
-		"": false, "P": true, "PROXY": true, "PROXY ": true, "PROXY whatever": true,
-		"\r": true, "\r\n\r\n\x00\r\nQUIT\n!": true,
-		"GET / HTTP/1.1\r\n": false, "POST": false, "PROXYS": false, "\r\nG": false,
-		"\x16\x03": false,
-	} {
-		if got := HasProxyPrefix([]byte(s)); got != want {
-			t.Errorf("HasProxyPrefix(%q) = %v, want %v", s, got, want)
 		}
 	}
 }
@@ -340,9 +324,6 @@ func FuzzParseProxy(f *testing.F) {
 		}
 		if h != wantH || n != wantN {
 			t.Fatalf("ParseProxy(%q) = %+v, %d, %v, want %+v, %d", b, h, n, err, wantH, wantN)
-		}
-		if n > 0 && !HasProxyPrefix(b) {
-			t.Fatalf("HasProxyPrefix(%q) = false, and it is a header", b)
 		}
 	})
 }

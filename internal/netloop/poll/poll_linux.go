@@ -188,11 +188,6 @@ func (p *Poller) Wait(until time.Time, soon bool, pending func() bool) ([]Event,
 	return p.events[:n], err
 }
 
-// Poll is Wait without waiting.
-func (p *Poller) Poll() ([]Event, error) {
-	return p.Wait(time.Time{}, false, func() bool { return true })
-}
-
 // linger waits in the thread, for a moment. Whoever else is to run does so first.
 func (p *Poller) linger() {
 	if p.poll(0) {

@@ -137,18 +137,19 @@ func TestPoller_Wake(t *testing.T) {
 	}
 }
 
-func TestPoller_PollDoesNotWait(t *testing.T) {
+func TestPoller_OtherWorkDoesNotWait(t *testing.T) {
 	p := newPoller(t)
-	if events, err := p.Poll(); len(events) != 0 || err != nil {
-		t.Fatalf("Poll = %v, %v", events, err)
+	busy := func() bool { return true }
+	if events, err := p.Wait(time.Time{}, false, busy); len(events) != 0 || err != nil {
+		t.Fatalf("Wait = %v, %v", events, err)
 	}
 	a, b := pair(t)
 	if err := p.Add(a, 1, Read); err != nil {
 		t.Fatal(err)
 	}
 	write(t, b)
-	if events, err := p.Poll(); len(events) != 1 || err != nil {
-		t.Fatalf("Poll = %v, %v", events, err)
+	if events, err := p.Wait(time.Time{}, false, busy); len(events) != 1 || err != nil {
+		t.Fatalf("Wait = %v, %v", events, err)
 	}
 }
 
