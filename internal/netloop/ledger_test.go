@@ -112,7 +112,7 @@ func TestLedger_StopRacesWithUpgrades(t *testing.T) {
 				_, _ = nc.Read(make([]byte, 1000))
 			})
 		}
-		r.until("some are there", func() bool { return r.openNow() > 10 })
+		r.until("some were there", func() bool { return r.Stats().Upgraded > 10 })
 		r.Stop()
 		clients.Wait()
 		stop(r.t, r.Server)
