@@ -236,8 +236,11 @@ func (g *Gateway) raw(c netloop.Conn, kind netloop.Kind, payload []byte) {
 	if !g.session(c).Touch() {
 		return // it is over, and its client is about to be told
 	}
-	answer, err := g.o.Backend.Message(context.Background(),
-		backend.Message{Text: kind == netloop.Text, Data: payload})
+	in := backend.Message{Kind: backend.Binary, Data: payload}
+	if kind == netloop.Text {
+		in.Kind = backend.Text
+	}
+	answer, err := g.o.Backend.Message(context.Background(), backend.Session{}, in)
 	if err != nil {
 		g.log.Error("the application failed", "error", err)
 		g.end(c, ReasonClosed)
@@ -245,7 +248,7 @@ func (g *Gateway) raw(c netloop.Conn, kind netloop.Kind, payload []byte) {
 		return
 	}
 	kind = netloop.Binary
-	if answer.Text {
+	if answer.Kind != backend.Binary {
 		kind = netloop.Text
 	}
 	c.Send(kind, answer.Data)

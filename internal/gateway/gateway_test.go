@@ -365,9 +365,11 @@ func TestEnds_HaveTheirReasons(t *testing.T) {
 }
 
 // failing is an application that does not work.
-type failing struct{}
+type failing struct{ backend.Echo }
 
-func (failing) Message(context.Context, backend.Message) (backend.Message, error) {
+func (failing) Message(
+	context.Context, backend.Session, backend.Message,
+) (backend.Message, error) {
 	return backend.Message{}, errors.New("out of order")
 }
 

@@ -85,8 +85,8 @@ func (g *Gateway) message(c netloop.Conn, r request) {
 		sendError(c, codeInvalidRequest, "message needs data", r.requestID)
 		return
 	}
-	answer, err := g.o.Backend.Message(context.Background(),
-		backend.Message{Text: true, Data: r.data})
+	answer, err := g.o.Backend.Message(context.Background(), backend.Session{},
+		backend.Message{Kind: backend.JSON, Data: r.data})
 	if err != nil {
 		g.log.Error("the application failed", "error", err)
 		sendError(c, codeInternal, "the application failed", r.requestID)

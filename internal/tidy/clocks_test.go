@@ -19,6 +19,8 @@ var clockFiles = map[string]string{
 	"internal/conform/clock.go": "how long a server may be silent",
 	"internal/netloop/clock.go": "deadlines of connections",
 	"internal/gateway/clock.go": "uptime, and the pace of a drain",
+	"internal/backend/clock.go": "timeouts, retries and pauses of the application",
+	"internal/admin/clock.go":   "how long a request may take",
 	"internal/server/clock.go":  "the pace of the summary, and whether a certificate is valid",
 	"internal/baseline":         "peers that run on timers are what is measured",
 	"internal/load/clock.go":    "when messages are due, and latency",
