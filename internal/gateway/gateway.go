@@ -212,6 +212,9 @@ func (g *Gateway) Control(c netloop.Conn, _ netloop.Kind) {
 	}
 }
 
+// Released is not called: nothing is held.
+func (g *Gateway) Released(netloop.Conn) {}
+
 // Closed ends the session of a connection that ended, unless it has ended before.
 func (g *Gateway) Closed(c netloop.Conn, e netloop.End) {
 	if c.Tag() != 0 {

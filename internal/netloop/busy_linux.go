@@ -15,6 +15,11 @@ type busy struct {
 
 	head    *wsframe.Buffer // what has come of the head; nil: it is through, or nothing came
 	scanner handshake.Scanner
+	asked   int // where head holds all of it, and its handler was asked: how long it is
+
+	hold    wheel.Tick      // since when it is held; 0: it is not
+	kept    *wsframe.Buffer // what was read and waits for the release; nil: nothing
+	handled int             // bytes of kept that are through
 
 	queue    queue
 	flight   *wsframe.Buffer // what is being written; nil: nothing
@@ -34,6 +39,21 @@ type busy struct {
 	lingered   int        // bytes thrown away since then
 
 	held int // all that it holds, as the holders know it
+}
+
+// idle says whether nothing is left of a busy state.
+func (x *busy) idle() bool {
+	return x.flight == nil && x.head == nil && !x.deaf && x.queue.waits() == 0 &&
+		!x.queue.hasLate && x.held == 0 && x.hold == 0 && x.parser.Idle()
+}
+
+// waits is how many bytes wait to be written.
+func (x *busy) waits() int {
+	n := x.queue.waits()
+	if x.flight != nil {
+		n += len(x.flight.B) - x.written
+	}
+	return n
 }
 
 // busyKept is how many busy states a loop keeps for later.

@@ -47,6 +47,8 @@ func (h *echo) Message(c Conn, kind Kind, payload []byte) {
 		panic("in Message")
 	case "close":
 		c.Close(4999, "as you wish")
+	case "hold":
+		c.Hold()
 	case "flood":
 		for c.Send(Binary, make([]byte, 1000)) {
 		}
@@ -56,6 +58,8 @@ func (h *echo) Message(c Conn, kind Kind, payload []byte) {
 }
 
 func (h *echo) Control(c Conn, _ Kind) { h.note(c) }
+
+func (h *echo) Released(c Conn) { h.note(c) }
 
 func (h *echo) Closed(c Conn, end End) {
 	h.mu.Lock()

@@ -28,6 +28,7 @@ func (l *loop) conclude(i uint32, s *slot, e End, reason string, evicted bool) {
 	s.set(flagClosing)
 	l.srv.stats.ends[e.Cause].Add(1)
 	x := l.makeBusy(s)
+	l.unhold(i, s, x)
 	x.cause = e
 	x.closeAt = l.after(min(closeTimeout, l.srv.o.writeTimeout()))
 	x.writeBy = min(x.writeBy, x.closeAt)
@@ -69,7 +70,9 @@ func (l *loop) lost(i uint32, s *slot) {
 func (l *loop) refuse(i uint32, s *slot, r *Refusal) {
 	l.srv.stats.refused(r.Status)
 	x := l.makeBusy(s)
+	l.unhold(i, s, x)
 	l.freeHead(x)
+	x.queue.drop(&l.srv.holders.pool)
 	x.mute = true
 	x.closeAt = l.after(closeTimeout)
 	s.set(flagEnding | flagClosing)
@@ -121,6 +124,7 @@ func (l *loop) destroy(i uint32, s *slot, reset bool) {
 	if x := l.busyOf(s); x != nil {
 		pool := &l.srv.holders.pool
 		l.freeHead(x)
+		l.freeKept(x)
 		x.parser.Reset(l.srv.rulesFor(s.deflate()))
 		x.queue.drop(pool)
 		if x.flight != nil {
@@ -140,7 +144,7 @@ func (l *loop) destroy(i uint32, s *slot, reset bool) {
 func (l *loop) freeHead(x *busy) {
 	if x.head != nil {
 		l.srv.heads.Free(x.head)
-		x.head = nil
+		x.head, x.asked = nil, 0
 	}
 }
 
@@ -154,6 +158,10 @@ func (l *loop) visit(i uint32, s *slot) {
 			return
 		}
 		x.broken, x.reset = true, x.flight != nil
+	case x != nil && x.hold != 0 && (x.flight == nil || l.now < x.writeBy):
+		if x.flight != nil {
+			l.schedule(i, x.writeBy) // which does not rest
+		}
 	case !s.has(flagOpen):
 		deadline := l.tickFrom(later(l.moment(s.begun), l.srv.o.HelloTimeout))
 		if l.now < deadline {

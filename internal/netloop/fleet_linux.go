@@ -118,8 +118,16 @@ func (f *fleet) conn(id ID) (Conn, bool) {
 		return Conn{}, false
 	}
 	w := s.word.Load()
-	alive := uint32(w>>generationShift) == id.generation() && w&(flagOpen|flagEnding) == flagOpen
+	alive := uint32(w>>generationShift) == id.generation() &&
+		w&(flagMessaged|flagEnding) == flagMessaged
 	return Conn{on: &l.outside, id: id}, alive
+}
+
+// release ends the holding of a connection.
+func (f *fleet) release(id ID) {
+	if c, _ := f.conn(id); c.on != nil {
+		c.on.(*outside).release(id)
+	}
 }
 
 func (f *fleet) all(yield func(Conn) bool) {

@@ -22,6 +22,7 @@ func (plain) Open(c Conn, _ *Request, header []byte) ([]byte, *Refusal) {
 }
 func (plain) Message(c Conn, kind Kind, payload []byte) { c.Send(kind, payload) }
 func (plain) Control(Conn, Kind)                        {}
+func (plain) Released(Conn)                             {}
 func (plain) Closed(Conn, End)                          {}
 
 // socket is a client that allocates nothing once it is made.

@@ -82,13 +82,23 @@ type Request = handshake.Request
 type Handler interface {
 	// Open is asked when a client has sent a proper handshake, before it is answered. The answer
 	// is a Refusal, after which the Handler hears nothing more of c, or header lines (each ended
-	// by \r\n) that go with the 101, appended to header. What Open sends follows the 101. Where
-	// Open panics, Closed is called.
+	// by \r\n) that go with the 101, appended to header. What Open sends follows the 101.
+	//
+	// Where Open holds c and gives no Refusal, the request is not answered and header does not
+	// count. After the release Open is called again, with the same request; c is as it was, its
+	// tag and what was sent to it included. Open then decides, or holds again.
 	Open(c Conn, r *Request, header []byte) ([]byte, *Refusal)
 	// Message brings a whole message, Text or Binary. Text is valid UTF-8.
 	Message(c Conn, kind Kind, payload []byte)
 	// Control tells of a Ping, which is answered already, or a Pong.
 	Control(c Conn, kind Kind)
-	// Closed tells once that c has ended; no other call about c follows.
+	// Released tells that c, which Message or Released held, is released. What has come meanwhile
+	// is handled after it.
+	Released(c Conn)
+	// Closed tells once that c has ended; no other call about c follows. It is due for each
+	// connection that Open was asked about, except where Open has answered with a Refusal: so it
+	// comes too where Open panics, and where c ends, or the server stops, while Open holds it.
+	// Then the cause is CauseLost if nothing else ended c. That the peer has gone is found out no
+	// later than at the release, where reading or answering fails.
 	Closed(c Conn, end End)
 }

@@ -7,15 +7,16 @@ import "sync"
 type errand struct {
 	id    ID
 	size  uint32 // of the payload: a message, or the reason of a close
-	kind  Kind   // of a message; 0: the connection is to end
+	kind  Kind   // of a message; 0: the connection is to end, or is released
 	cause Cause
 	code  Code
 
-	evicts bool // the end is for what the connection holds
+	evicts   bool // the end is for what the connection holds
+	releases bool // it is held no longer
 }
 
-// inbox is how others reach the connections of a loop. It is bounded for messages; an end always
-// has room.
+// inbox is how others reach the connections of a loop. It is bounded for messages; an end and a
+// release always have room.
 type inbox struct {
 	bytesMax int // set with the loop, then only read
 

@@ -60,6 +60,7 @@ type loop struct {
 	// The connection whose turn it is.
 	current uint32
 	out     []byte // what was sent to it and not written yet
+	taken   int    // bytes taken out of the inbox that its slot still counts as there
 	spare   []byte // memory to exchange with out
 	header  []byte // memory for the header lines of a handler
 	calling bool   // the handler is being called about it
@@ -113,7 +114,7 @@ func (l *loop) run() error {
 			return fmt.Errorf("netloop: loop %d: %w", l.number, err)
 		}
 		t := l.srv.elapsed()
-		l.busy = t-l.turned < busyGap
+		l.busy = t-l.turned < busyGap && !l.srv.o.Shares
 		l.turned = t
 		l.now = max(l.now, l.tickAt(t))
 		for i := range events {
@@ -197,13 +198,18 @@ func (l *loop) runErrands() {
 
 // runErrand does one errand.
 func (l *loop) runErrand(i uint32, s *slot, e errand, payload []byte) {
-	if e.kind == 0 {
+	switch {
+	case e.releases:
+		l.goOn(i, s)
+	case e.kind == 0 && s.has(flagOpen):
 		l.conclude(i, s, End{e.cause, e.code}, string(payload), e.evicts)
-		return
-	}
-	s.post(e.id.generation(), -len(payload)-errandBytes)
-	if !s.has(flagClosing) {
-		l.send(i, s, e.kind, payload)
+	case e.kind == 0:
+		l.dismiss(i, s, e.cause, e.evicts)
+	default:
+		l.taken += len(payload) + errandBytes
+		if !s.has(flagClosing) {
+			l.send(i, s, e.kind, payload)
+		}
 	}
 }
 

@@ -98,20 +98,20 @@ func TestLoop_DropsStaleErrands(t *testing.T) {
 		t.Fatalf("%d slots are used, want the same one again", n)
 	}
 	l.runErrands()
-	s.set(flagOpen) // as if it were upgraded
+	s.set(flagOpen | flagMessaged) // as if it were upgraded
 	c.Close(4200, "stale")
 	if c.Send(Text, []byte("x")); c.Tag() != 0 || c.Remote().IsValid() {
 		t.Error("a connection that is gone has an address or a tag")
 	}
 	c.Ready()
 	l.runErrands()
-	if w := s.word.Load(); w&(flagEnding|flagReady) != 0 || s.waitsPosted() != 0 {
-		t.Errorf("the successor in the slot was met: %x, %d bytes", w, s.waitsPosted())
+	if w := s.word.Load(); w&(flagEnding|flagReady) != 0 || s.waits() != 0 {
+		t.Errorf("the successor in the slot was met: %x, %d bytes", w, s.waits())
 	}
 	if h.count() != 1 {
 		t.Errorf("%d ends, want 1", h.count())
 	}
-	s.clear(flagOpen)
+	s.clear(flagOpen | flagMessaged)
 }
 
 // TestLoops_NeverReuseAnID connects and goes thousands of times.

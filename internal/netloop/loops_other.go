@@ -19,6 +19,8 @@ func (*fleet) serve(*net.TCPListener) error { return errors.ErrUnsupported }
 
 func (*fleet) conn(ID) (Conn, bool) { return Conn{}, false }
 
+func (*fleet) release(ID) {}
+
 func (*fleet) all(func(Conn) bool) {}
 
 func (*fleet) wake() {}

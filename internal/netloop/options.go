@@ -36,6 +36,11 @@ type Options struct {
 	// Loops is how many loops there are with ModeEpoll, at most 255; 0: GOMAXPROCS.
 	Loops int
 
+	// Shares says that what answers the peers are other goroutines, so that a loop with nothing to
+	// do gives its processor to them at once. Otherwise one that was busy lingers for what comes
+	// next.
+	Shares bool
+
 	// TLS is what connections speak TLS by, with ModeGoroutine; nil: they do not.
 	TLS *tls.Config
 

@@ -32,7 +32,7 @@ const (
 // takes all of it at a time. Its owner holds a lock around each call, or is a loop.
 type queue struct {
 	pending *wsframe.Buffer // frames in order; nil: none
-	flight  int             // bytes taken and not yet done
+	flight  int             // bytes taken and not yet written, as far as the taker knows
 	pongs   int             // in pending
 	late    []byte          // payload of the newest ping beyond pongsMax
 	hasLate bool

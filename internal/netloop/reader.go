@@ -54,6 +54,8 @@ type reader struct {
 	introduce atomic.Bool   // the hello timeout is over
 	nudge     atomic.Bool   // somebody changed what the reader must look at; see wake
 
+	holding atomic.Pointer[hold] // set by the goroutine; nil: it is not held
+
 	mu struct {
 		sync.Mutex
 		stage   stage
@@ -115,6 +117,27 @@ func (c *reader) send(_ ID, kind Kind, payload []byte) bool {
 	}
 	return ok
 }
+
+func (c *reader) offer(id ID, kind Kind, payload []byte) bool {
+	c.mu.Lock()
+	waits := c.mu.queue.waits() + c.mu.queue.flight
+	full := c.mu.stage == stageClosing ||
+		waits > 0 && waits+len(payload)+offerHeader > c.srv.o.WriteBufferBytes
+	ok := !full && c.mu.queue.put(&c.srv.o, &c.srv.holders.pool, c.deflate, opOf(kind),
+		payload) == outcomeQueued
+	if ok {
+		c.startLocked()
+	}
+	over := ok && !c.mu.corked && c.accountLocked()
+	c.mu.Unlock()
+	if over {
+		c.srv.relieve()
+	}
+	return ok
+}
+
+// offerHeader is more than the header of a frame takes.
+const offerHeader = 16
 
 // putLocked queues a message, if it may wait.
 func (c *reader) putLocked(op wsframe.Op, payload []byte) bool {
@@ -189,6 +212,9 @@ func (c *reader) wake() {
 	c.nudge.Store(true)
 	// The reader sets its deadline before it looks at nudge, so one of both wakes it.
 	_ = c.nc.SetReadDeadline(longAgo)
+	if h := c.holding.Load(); h != nil {
+		h.signal()
+	}
 }
 
 // state is what the reader needs to know of what others may change.
@@ -266,6 +292,9 @@ func (c *reader) turn(b []byte) {
 			return
 		}
 		c.handle(e)
+		if c.holding.Load() != nil {
+			c.pause()
+		}
 	}
 }
 

@@ -135,7 +135,7 @@ func bubble(t *testing.T, o Options, f func(r *room)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r := &room{Server: s, echo: o.Handler.(*echo), t: t}
+		r := &room{Server: s, echo: echoOf(o.Handler), t: t}
 		t.Cleanup(r.close)
 		f(r)
 	})
@@ -203,16 +203,20 @@ func afresh(o Options) Options {
 	return o
 }
 
+// echoOf is the echo that a handler is or has.
+func echoOf(h Handler) *echo {
+	if e, ok := h.(*echo); ok {
+		return e
+	}
+	return h.(interface{ inner() *echo }).inner()
+}
+
 // overSockets runs f with a server that listens, and looks at its end whether anything is left. Its
 // handler is an echo, or has one.
 func overSockets(t *testing.T, o Options, f func(r *room)) {
 	t.Helper()
-	h, ok := o.Handler.(*echo)
-	if !ok {
-		h = o.Handler.(interface{ inner() *echo }).inner()
-	}
 	s, addr := serve(t, o)
-	r := &room{Server: s, echo: h, t: t, addr: addr}
+	r := &room{Server: s, echo: echoOf(o.Handler), t: t, addr: addr}
 	t.Cleanup(r.close) // comes before that of serve, and after those of f
 	f(r)
 }

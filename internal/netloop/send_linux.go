@@ -13,11 +13,12 @@ import (
 // outKept is how large the loop's memory for what is sent in a turn may stay.
 const outKept = 256 << 10
 
-// send sends a message to the connection whose turn it is, which is not closing.
+// send sends a message to the connection whose turn it is, which is not closing. What comes for one
+// that is held in the middle of its upgrade waits for the answer.
 func (l *loop) send(i uint32, s *slot, kind Kind, payload []byte) bool {
 	op := opOf(kind)
 	x := l.busyOf(s)
-	if x == nil || x.flight == nil {
+	if x == nil || x.flight == nil && (x.asked == 0 || l.calling) {
 		if !s.has(flagOpen) && len(l.out) > l.srv.o.WriteBufferBytes {
 			l.end(i, s, End{CauseSlow, CodeSlow}, reasonSlow) // nothing can be written yet
 			return false
@@ -31,8 +32,13 @@ func (l *loop) send(i uint32, s *slot, kind Kind, payload []byte) bool {
 	l.srv.stats.dropped.Add(uint64(x.queue.dropped - was))
 	if out == outcomeFull {
 		x.queue.drop(&l.srv.holders.pool)
-		l.end(i, s, End{CauseSlow, CodeSlow}, reasonSlow)
+		if s.has(flagOpen) {
+			l.end(i, s, End{CauseSlow, CodeSlow}, reasonSlow)
+		} else if s.conclude(s.generation(), 0) {
+			l.dismiss(i, s, CauseSlow, false)
+		}
 	}
+	l.settle(s)
 	return out == outcomeQueued
 }
 
@@ -98,12 +104,33 @@ func (l *loop) flush(i uint32, s *slot) {
 // launch has a batch written next.
 func (l *loop) launch(i uint32, s *slot, x *busy, batch *wsframe.Buffer) {
 	x.flight, x.written, x.queue.flight = batch, 0, len(batch.B)
+	l.settle(s)
 	x.writeBy = l.after(l.srv.o.writeTimeout())
 	if s.has(flagClosing) {
 		x.writeBy = x.closeAt
 	}
 	l.schedule(i, x.writeBy)
 }
+
+// settle keeps in the slot how much waits for the connection whose turn it is. What was taken from
+// the inbox counts as there until the loop knows what came of it, so that nothing is ever missing
+// from the sum.
+func (l *loop) settle(s *slot) {
+	waits, held := 0, int(s.held.Load())
+	if x := l.busyOf(s); x != nil {
+		waits = x.waits()
+	}
+	if change := waits - held - l.taken; change != 0 {
+		s.post(s.generation(), change)
+	}
+	if waits != held {
+		s.held.Store(uint32(waits))
+	}
+	l.taken = 0
+}
+
+// posted says whether something is in the inbox for the connection whose turn it is.
+func (l *loop) posted(s *slot) bool { return s.waits() > int(s.held.Load())+l.taken }
 
 // writable goes on with what waits to be written.
 func (l *loop) writable(i uint32, s *slot) {
@@ -118,6 +145,7 @@ func (l *loop) writable(i uint32, s *slot) {
 			return
 		}
 		if x.written += n; x.written < len(x.flight.B) {
+			x.queue.flight = len(x.flight.B) - x.written
 			return
 		}
 		x.queue.done(&l.srv.holders.pool, x.flight)
@@ -179,18 +207,41 @@ func (t *inside) send(id ID, kind Kind, payload []byte) bool {
 	if !ok {
 		return t.l.outside.send(id, kind, payload)
 	}
+	if t.l.posted(s) { // what others have sent before goes first
+		return t.l.outside.send(id, kind, payload)
+	}
 	return !s.has(flagEnding) && t.l.send(i, s, kind, payload)
+}
+
+func (t *inside) offer(id ID, kind Kind, payload []byte) bool {
+	return t.l.outside.offer(id, kind, payload)
 }
 
 func (t *inside) evict(id ID) { t.l.outside.evict(id) }
 
 func (t *inside) close(id ID, e End, reason string) {
 	i, s, ok := t.at(id)
-	if !ok {
+	if !ok || t.l.posted(s) {
 		t.l.outside.close(id, e, reason)
 		return
 	}
 	t.l.end(i, s, e, reason)
+}
+
+func (t *inside) hold(id ID) {
+	_, s, ok := t.at(id)
+	if !ok {
+		t.l.outside.hold(id)
+	}
+	t.l.hold(s)
+}
+
+func (t *inside) queued(id ID) int {
+	n := t.l.outside.queued(id)
+	if _, s, ok := t.at(id); ok && !s.has(flagEnding) {
+		n += len(t.l.out) - t.l.taken
+	}
+	return n
 }
 
 // outside is how everybody else reaches a connection: through the loop's inbox.
@@ -235,6 +286,26 @@ func (t *outside) tag(id ID) uint64 {
 // setTag is for the handler, during a call: somebody else could meet a slot that is used again.
 func (t *outside) setTag(ID, uint64) { panic("netloop: SetTag outside of a call of the handler") }
 
+// hold is for the handler, during a call.
+func (t *outside) hold(ID) { panic("netloop: Hold outside of a call of the handler") }
+
+// release leaves the errand that ends the holding of a connection, for whoever is first.
+func (t *outside) release(id ID) {
+	if s, _ := t.at(id); s.release(id.generation()) {
+		t.l.inbox.post(errand{id: id, releases: true}, nil)
+		t.l.poll.Wake()
+	}
+}
+
+func (t *outside) queued(id ID) int {
+	s, _ := t.at(id)
+	n := s.waits()
+	if w := s.word.Load(); uint32(w>>generationShift) != id.generation() || w&flagEnding != 0 {
+		return 0
+	}
+	return n
+}
+
 func (t *outside) ready(id ID) {
 	s, _ := t.at(id)
 	for {
@@ -247,18 +318,17 @@ func (t *outside) ready(id ID) {
 
 func (t *outside) send(id ID, kind Kind, payload []byte) bool {
 	s, ok := t.at(id)
-	if !ok || s.word.Load()&(flagOpen|flagEnding) != flagOpen {
+	if !ok || s.word.Load()&(flagMessaged|flagEnding) != flagMessaged {
 		return false
 	}
 	o := &t.l.srv.o
-	posted, held := s.waitsPosted(), int(s.held.Load())
+	waits, held := s.waits(), int(s.held.Load())
 	limit := o.WriteBufferBytes
 	if held == 0 {
 		limit *= 2 // the peer had no chance to be slow
 	}
-	waits := posted
-	if o.OnSlow != SlowDropOldest {
-		waits += held // which the loop will see to otherwise
+	if o.OnSlow == SlowDropOldest {
+		waits = max(waits-held, 0) // the loop sees to the rest
 	}
 	size := len(payload) + errandBytes
 	if waits > 0 && waits+size > limit {
@@ -270,7 +340,28 @@ func (t *outside) send(id ID, kind Kind, payload []byte) bool {
 	}
 	if !t.l.inbox.post(errand{id: id, kind: kind}, payload) {
 		s.post(id.generation(), -size)
-		t.l.srv.stats.dropped.Add(1)
+		t.refuse(id)
+		return false
+	}
+	t.l.poll.Wake()
+	return true
+}
+
+// offerSpare is what an offer leaves free for control frames and for what a callback under way has
+// sent, which counts when its turn ends.
+const offerSpare = 4<<10 + corkBytesMax
+
+func (t *outside) offer(id ID, kind Kind, payload []byte) bool {
+	s, ok := t.at(id)
+	if !ok || s.word.Load()&(flagMessaged|flagEnding) != flagMessaged {
+		return false
+	}
+	size := len(payload) + errandBytes
+	if !s.reserve(id.generation(), size, t.l.srv.o.WriteBufferBytes-offerSpare) {
+		return false
+	}
+	if !t.l.inbox.post(errand{id: id, kind: kind}, payload) {
+		s.post(id.generation(), -size)
 		return false
 	}
 	t.l.poll.Wake()
@@ -297,7 +388,7 @@ func (t *outside) evict(id ID) {
 // end leaves the errand that ends a connection, for whoever is first.
 func (t *outside) end(e errand, reason string) {
 	s, _ := t.at(e.id)
-	if !s.conclude(e.id.generation(), flagOpen) {
+	if !s.conclude(e.id.generation(), flagMessaged) {
 		return
 	}
 	t.l.inbox.post(e, []byte(reason))

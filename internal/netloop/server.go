@@ -32,6 +32,7 @@ type Server struct {
 
 	stats    counters
 	stopping atomic.Bool   // set once, by Stop; read without the lock
+	closing  atomic.Bool   // set once, by Close
 	stopped  chan struct{} // closed by Stop
 	running  sync.WaitGroup
 	unable   unable
@@ -236,7 +237,8 @@ func (s *Server) addListener(l net.Listener) bool {
 	return true
 }
 
-// Conn finds a connection that has not ended. What it gives may be used by anybody at any time.
+// Conn finds a connection that Open was asked about and that has not ended. What it gives may be
+// used by anybody at any time, in calls about other connections too.
 func (s *Server) Conn(id ID) (Conn, bool) {
 	if id.loop() > 0 {
 		return s.fleet.conn(id)
@@ -249,6 +251,23 @@ func (s *Server) Conn(id ID) (Conn, bool) {
 	}
 	stage, _, _ := c.state()
 	return c.conn(), stage != stageClosing
+}
+
+// Release ends the holding of a connection, which [Conn.Hold] began: each Hold takes one Release,
+// which may come before the call that held has returned. Anybody may call it at any time. It does
+// nothing for a connection that is not held or has ended. The Handler is called later, by whom it
+// always is.
+func (s *Server) Release(id ID) {
+	if id.loop() > 0 {
+		s.fleet.release(id)
+		return
+	}
+	s.mu.RLock()
+	c := s.mu.readers[id]
+	s.mu.RUnlock()
+	if c != nil {
+		c.release()
+	}
 }
 
 // All gives the connections that are open at the moment of the call and when their turn comes.
@@ -323,9 +342,11 @@ func (s *Server) Wait(ctx context.Context) error {
 // left. Closing twice is fine.
 func (s *Server) Close() error {
 	s.Stop()
+	s.closing.Store(true)
 	s.mu.RLock()
 	for _, c := range s.mu.readers {
 		_ = c.nc.Close()
+		c.wake()
 	}
 	s.mu.RUnlock()
 	s.fleet.close()

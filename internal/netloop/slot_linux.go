@@ -14,8 +14,8 @@ import (
 // not atomic belongs to the loop.
 //
 // The word holds, from the highest bit: 32 bits of generation, 8 of compression, 8 of subprotocol
-// and 16 flags. Who is not the loop may only set flagReady and, first, flagEnding, both by compare
-// and swap.
+// and 16 flags. Who is not the loop may only set flagReady, flagReleased where it is held, and,
+// first, flagEnding, all by compare and swap.
 type slot struct {
 	word atomic.Uint64
 	tag  atomic.Uint64    // the handler's word
@@ -27,8 +27,8 @@ type slot struct {
 	begun uint32 // tick of accept
 	busy  uint32 // where its busy state is; 0: it has none
 
-	held   atomic.Uint32 // bytes that wait to be written
-	posted atomic.Uint64 // generation, and in the lower half bytes in the inbox
+	held    atomic.Uint32 // bytes that wait in the loop, as of the last settling
+	waiting atomic.Uint64 // generation, and in the lower half held and what is in the inbox
 }
 
 const (
@@ -40,7 +40,9 @@ const (
 	flagEnding               // the cause of its end is known
 	flagClosing              // the loop has begun its teardown
 	flagPinged               // a ping went out at life that nothing has answered
-	flagMessaged             // its handler knows of it: Closed is due once
+	flagMessaged             // its handler is asked or knows of it: Closed is due once
+	flagHeld                 // its handler holds it; its busy state says since when
+	flagReleased             // somebody has ended that, and an errand is on its way
 )
 
 const (
@@ -91,7 +93,7 @@ func (s *slot) begin(fd int, peer netip.AddrPort, t wheel.Tick) {
 	s.tag.Store(0)
 	s.held.Store(0)
 	word := uint64(s.generation()+1) << generationShift
-	s.posted.Store(word)
+	s.waiting.Store(word)
 	s.word.Store(word | flagUsed)
 }
 
@@ -117,22 +119,49 @@ func (s *slot) conclude(generation uint32, needed uint64) bool {
 	}
 }
 
-// post counts bytes that are left in the inbox, or taken from there, if the slot still has the
-// connection.
-func (s *slot) post(generation uint32, bytes int) bool {
+// release sets flagReleased, if the slot still has the connection and that is held, and says
+// whether it is the first to.
+func (s *slot) release(generation uint32) bool {
 	for {
-		p := s.posted.Load()
-		if uint32(p>>generationShift) != generation {
+		w := s.word.Load()
+		if uint32(w>>generationShift) != generation || w&(flagHeld|flagReleased) != flagHeld {
 			return false
 		}
-		if s.posted.CompareAndSwap(p, p+uint64(bytes)) {
+		if s.word.CompareAndSwap(w, w|flagReleased) {
 			return true
 		}
 	}
 }
 
-// waitsPosted is how many bytes are in the inbox.
-func (s *slot) waitsPosted() int { return int(uint32(s.posted.Load())) }
+// post counts bytes that wait from now on, or do no longer, if the slot still has the connection.
+func (s *slot) post(generation uint32, bytes int) bool {
+	for {
+		p := s.waiting.Load()
+		if uint32(p>>generationShift) != generation {
+			return false
+		}
+		if s.waiting.CompareAndSwap(p, p+uint64(bytes)) {
+			return true
+		}
+	}
+}
+
+// reserve is post for bytes that must not make more wait than limit, unless nothing else does.
+func (s *slot) reserve(generation uint32, bytes, limit int) bool {
+	for {
+		p := s.waiting.Load()
+		waits := int(uint32(p))
+		if uint32(p>>generationShift) != generation || waits > 0 && waits+bytes > limit {
+			return false
+		}
+		if s.waiting.CompareAndSwap(p, p+uint64(bytes)) {
+			return true
+		}
+	}
+}
+
+// waits is how many bytes wait, in the loop or in the inbox.
+func (s *slot) waits() int { return int(uint32(s.waiting.Load())) }
 
 const (
 	slotsPerChunk = 1024

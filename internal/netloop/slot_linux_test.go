@@ -84,15 +84,15 @@ func TestSlot_EndsOnceAndOnlyForItsGeneration(t *testing.T) {
 func TestSlot_CountsWhatIsPostedForItsGenerationOnly(t *testing.T) {
 	var s slot
 	s.begin(7, netip.AddrPort{}, 1)
-	if !s.post(1, 1000) || !s.post(1, -400) || s.waitsPosted() != 600 {
-		t.Errorf("%d bytes are posted, want 600", s.waitsPosted())
+	if !s.post(1, 1000) || !s.post(1, -400) || s.waits() != 600 {
+		t.Errorf("%d bytes are posted, want 600", s.waits())
 	}
 	s.end()
 	s.begin(8, netip.AddrPort{}, 1)
 	if s.post(1, 5) || s.post(1, -600) {
 		t.Error("posted for a connection that is gone")
 	}
-	if n := s.waitsPosted(); n != 0 {
+	if n := s.waits(); n != 0 {
 		t.Errorf("the next connection begins with %d bytes", n)
 	}
 }

@@ -16,13 +16,19 @@ import (
 // begin says whose turn it is. What is sent to that connection until finish leaves in one write.
 func (l *loop) begin(i uint32) { l.current = i }
 
-// finish ends a turn: what was sent is written, and a connection on which nothing is unfinished any
-// more is left with its slot.
+// finish ends a turn: what was kept of a connection that is not held any more is handled, what was
+// sent is written, and a connection on which nothing is unfinished any more is left with its slot.
 func (l *loop) finish(i uint32, s *slot) {
+	if x := l.busyOf(s); x != nil && x.kept != nil && x.hold == 0 {
+		l.resume(i, s, x)
+	}
 	if len(l.out) > 0 {
 		l.flush(i, s)
 	}
 	if s.busy == 0 {
+		if l.taken > 0 {
+			l.settle(s)
+		}
 		return
 	}
 	x := l.crowd.all[s.busy]
@@ -59,25 +65,19 @@ func (l *loop) makeBusy(s *slot) *busy {
 func (l *loop) release(s *slot) {
 	l.crowd.give(s.busy)
 	s.busy = 0
-	s.held.Store(0)
-}
-
-// idle says whether nothing is left of a busy state.
-func (x *busy) idle() bool {
-	return x.flight == nil && x.head == nil && !x.deaf && x.queue.waits() == 0 &&
-		!x.queue.hasLate && x.held == 0 && x.parser.Idle()
 }
 
 // account tells the holders what a connection holds, and lets the largest go where all hold too
 // much.
 func (l *loop) account(i uint32, s *slot, x *busy) {
-	waits := x.queue.waits()
 	held := x.parser.Held() + x.queue.held()
 	if x.flight != nil {
-		waits += len(x.flight.B) - x.written
 		held += cap(x.flight.B)
 	}
-	s.held.Store(uint32(waits))
+	if x.kept != nil {
+		held += cap(x.kept.B)
+	}
+	l.settle(s)
 	if held == 0 && x.held == 0 {
 		return
 	}
@@ -95,7 +95,15 @@ func (l *loop) readable(i uint32, s *slot, broken bool) {
 		x.broken = x.broken || broken
 		return
 	}
-	n, err := poll.ReadSocket(int(s.fd), l.in)
+	if x != nil && x.hold != 0 {
+		l.readableHeld(i, s, x, broken)
+		return
+	}
+	b := l.in
+	if !s.has(flagOpen) {
+		b = b[:headRoom(s, x)]
+	}
+	n, err := poll.ReadSocket(int(s.fd), b)
 	switch {
 	case n > 0:
 		l.received(i, s, l.in[:n])
@@ -106,6 +114,19 @@ func (l *loop) readable(i uint32, s *slot, broken bool) {
 		}
 		l.lost(i, s)
 	}
+}
+
+// headRoom is how much is read at a time while the head has not come: little more than a head may
+// have, since what follows it waits where the handler holds the connection.
+func headRoom(s *slot, x *busy) int {
+	room := handshake.MaxHeadBytes
+	if s.has(flagProxied) {
+		room += realip.MaxProxyBytes
+	}
+	if x != nil && x.head != nil {
+		room -= len(x.head.B)
+	}
+	return max(room, 1)
 }
 
 // received handles what one read brought.
@@ -162,7 +183,7 @@ func (l *loop) gather(i uint32, s *slot, b []byte) {
 			x.scanner = scanner
 		}
 	default:
-		l.upgrade(i, s, b[:end], b[end:])
+		l.upgrade(i, s, b, end)
 	}
 }
 
@@ -189,9 +210,10 @@ func (l *loop) keepRestOfHead(i uint32, s *slot, b []byte) {
 	x.head.B = append(x.head.B[:0], b...)
 }
 
-// upgrade answers a head. Where it is a proper handshake, rest is read as frames.
-func (l *loop) upgrade(i uint32, s *slot, head, rest []byte) {
-	r, refusal := l.parser.Parse(&l.srv.handshake, head)
+// upgrade answers the head that b begins with. Where it is a proper handshake, the rest is read as
+// frames.
+func (l *loop) upgrade(i uint32, s *slot, b []byte, end int) {
+	r, refusal := l.parser.Parse(&l.srv.handshake, b[:end])
 	if refusal == nil {
 		refusal = l.open(i, s, r)
 	}
@@ -199,7 +221,12 @@ func (l *loop) upgrade(i uint32, s *slot, head, rest []byte) {
 		l.refuse(i, s, refusal)
 		return
 	}
-	if len(rest) > 0 {
+	if l.holds(s) {
+		l.keepRestOfHead(i, s, b)
+		l.makeBusy(s).asked = end
+		return
+	}
+	if rest := b[end:]; len(rest) > 0 {
 		l.turn(i, s, rest)
 	}
 	if x := l.busyOf(s); x != nil {
@@ -211,20 +238,19 @@ func (l *loop) upgrade(i uint32, s *slot, head, rest []byte) {
 // the handler sends.
 func (l *loop) open(i uint32, s *slot, r *Request) *Refusal {
 	srv := l.srv
-	peer := s.peer()
-	if client := srv.client(peer, r); client != peer {
-		s.setPeer(client)
-	}
-	if !l.admit(s, true) {
+	if s.has(flagMessaged) {
+		l.takeOut(s)
+	} else if !l.identify(s, r) {
 		return &refusedCrowd
 	}
-	s.agree(srv.protocolNumber(r.Protocol), r.Deflate)
 	header, refusal := l.callOpen(i, s, r)
 	if refusal != nil {
 		l.out = l.out[:0]
 		return refusal
 	}
-	s.set(flagMessaged)
+	if l.holds(s) {
+		return l.putOut(s)
+	}
 	l.header = header
 	answer, err := l.parser.AppendAnswer(l.spare[:0], header)
 	if err != nil {
@@ -239,6 +265,19 @@ func (l *loop) open(i uint32, s *slot, r *Request) *Refusal {
 	l.schedule(i, l.tickFrom(v.due(&srv.o))) // a ping may be due before the hello is
 	srv.stats.upgraded.Add(1)
 	return nil
+}
+
+// identify finds out who asks for what. It gives false where that address has too many connections.
+func (l *loop) identify(s *slot, r *Request) bool {
+	peer := s.peer()
+	if client := l.srv.client(peer, r); client != peer {
+		s.setPeer(client)
+	}
+	if !l.admit(s, true) {
+		return false
+	}
+	s.agree(l.srv.protocolNumber(r.Protocol), r.Deflate)
+	return true
 }
 
 // admit counts a connection with its address, as far as that is known.
@@ -269,7 +308,12 @@ func (l *loop) turn(i uint32, s *slot, b []byte) {
 	if x := l.busyOf(s); x != nil {
 		p = &x.parser
 	}
-	if l.events(i, s, p, b) {
+	alive, rest := l.events(i, s, p, b)
+	if l.holds(s) {
+		p.Next(l.srv.rulesFor(s.deflate()), nil) // takes back the memory of the message
+		l.keep(i, s, rest)
+	}
+	if alive {
 		s.life = uint32(l.now) + 1
 		if s.has(flagPinged) {
 			s.clear(flagPinged)
@@ -294,9 +338,11 @@ func (l *loop) turn(i uint32, s *slot, b []byte) {
 	}
 }
 
-// events passes on what the parser finds in b, and says whether it was something. A panic of the
-// handler takes its connection and no more.
-func (l *loop) events(i uint32, s *slot, p *wsframe.Parser, b []byte) (alive bool) {
+// events passes on what the parser finds in b, and says whether it was something. Where the handler
+// holds the connection, there is a rest. A panic of the handler takes its connection and no more.
+func (l *loop) events(
+	i uint32, s *slot, p *wsframe.Parser, b []byte,
+) (alive bool, rest []byte) {
 	defer func() {
 		if fault := recover(); fault != nil {
 			l.panicked(i, s, fault)
@@ -310,15 +356,15 @@ func (l *loop) events(i uint32, s *slot, p *wsframe.Parser, b []byte) (alive boo
 	for {
 		switch e, b = p.Next(rules, b); e.Kind {
 		case wsframe.None:
-			return alive
+			return alive, nil
 		case wsframe.Closing:
 			l.makeBusy(s).peerClosed = true
 			l.end(i, s, End{CausePeer, Code(e.Code)}, "")
-			return true
+			return true, nil
 		case wsframe.Failed:
 			l.makeBusy(s).mute = true
 			l.end(i, s, l.srv.endOf(e.Fault), complaint(e.Fault))
-			return alive
+			return alive, nil
 		case wsframe.Ping:
 			if !s.has(flagEnding) {
 				l.pong(i, s, e.Payload)
@@ -327,6 +373,9 @@ func (l *loop) events(i uint32, s *slot, p *wsframe.Parser, b []byte) (alive boo
 		alive = true
 		if !s.has(flagEnding) { // else all but the close frame is of no use any more
 			l.srv.pass(c, e)
+			if l.holds(s) {
+				return true, b
+			}
 		}
 	}
 }
@@ -337,15 +386,19 @@ func (l *loop) callOpen(i uint32, s *slot, r *Request) (header []byte, refusal *
 		l.calling = false
 		if fault := recover(); fault != nil {
 			l.panicked(i, s, fault)
-			s.set(flagMessaged)
 			header, refusal = nil, &Refusal{
 				Status: http.StatusInternalServerError, Reason: "internal error",
 			}
 		}
 	}()
 	l.calling = true
+	s.set(flagMessaged)
 	c := Conn{on: &l.inside, id: l.id(i, s.generation())}
-	return l.srv.o.Handler.Open(c, r, l.header[:0])
+	header, refusal = l.srv.o.Handler.Open(c, r, l.header[:0])
+	if refusal != nil {
+		s.clear(flagMessaged)
+	}
+	return header, refusal
 }
 
 // tell tells the handler of the end, once, where it knows of the connection.

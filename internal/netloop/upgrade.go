@@ -37,6 +37,9 @@ var (
 		Status: http.StatusServiceUnavailable, Reason: "out of file descriptors",
 		Header: "Retry-After: 1\r\n",
 	}
+	refusedEnded = handshake.Refusal{
+		Status: http.StatusServiceUnavailable, Reason: "connection was ended",
+	}
 	refusedInternal = handshake.Refusal{
 		Status: http.StatusInternalServerError, Reason: "internal error",
 	}
@@ -103,6 +106,11 @@ func (c *reader) accept(h *head, r *Request) *Refusal {
 	}
 	c.proto, c.deflate, c.rules = r.Protocol, r.Deflate, c.srv.rulesFor(r.Deflate)
 	header, refusal := c.callOpen(r)
+	for refusal == nil && c.isHeld() {
+		if refusal = c.awaitUpgrade(); refusal == nil {
+			header, refusal = c.callOpen(r)
+		}
+	}
 	if refusal != nil {
 		return refusal
 	}

@@ -193,6 +193,9 @@ func (c *Client) Quiet(d time.Duration) {
 	if !errors.Is(err, os.ErrDeadlineExceeded) {
 		c.tb.Fatalf("read: %v", err)
 	}
+	if err := c.Conn.SetReadDeadline(time.Time{}); err != nil {
+		c.tb.Fatalf("setting a deadline: %v", err)
+	}
 }
 
 func (c *Client) ending(err error) string {
