@@ -70,6 +70,10 @@ var layers = map[string]layer{
 		why:   "the gateway knows sessions and messages; frames belong to netloop",
 	},
 	"internal/backend": {},
+	"docs/examples/app-go": {
+		tests: []string{"internal/backend"},
+		why:   "an application knows the daemon by its wire",
+	},
 	"internal/netloop": {
 		house: []string{
 			"internal/netloop/poll", "internal/handshake", "internal/realip", "internal/wsframe",
