@@ -29,16 +29,32 @@ type Config struct {
 	Listen string
 	// Paths are the request paths that are served, at least one.
 	Paths []string
+	// Admin is the address of the operator's API, as host:port or unix:PATH; "" is none.
+	Admin string
+	// AdminTokens are the secrets of which an operator must show one. There may be none where only
+	// this machine can reach Admin.
+	AdminTokens []string
+	// AdminTokenFile is where AdminTokens were read from; "" when they came from elsewhere.
+	AdminTokenFile string
+	// AdminReadOnly says that the operator's API changes nothing.
+	AdminReadOnly bool
 	// IdleTimeout ends a session this long after its last message.
 	IdleTimeout time.Duration
 	// Grace keeps a session recoverable this long after its idle timeout; 0 is none.
 	Grace time.Duration
 	// MaxLifetime ends a session this long after its creation; 0 is never.
 	MaxLifetime time.Duration
+	// ResumeWindow is how long a session that can be resumed outlives its connection; 0 is not at
+	// all.
+	ResumeWindow time.Duration
 	// MaxSessions is how many sessions may live at once; 0 is as many as memory holds.
 	MaxSessions int
-	// OnSessionLimit is what happens to a newcomer at MaxSessions: "reject".
+	// OnSessionLimit is what happens at MaxSessions: "reject" the newcomer, or "evict-idle".
 	OnSessionLimit string
+	// MaxSessionsPerUser is how many sessions one user may have; 0 is no limit.
+	MaxSessionsPerUser int
+	// OnUserLimit is what happens at MaxSessionsPerUser: "reject" or "evict-idle".
+	OnUserLimit string
 	// MaxConnectionsPerIP is how many connections one address may have; 0 is no limit.
 	MaxConnectionsPerIP int
 	// MaxRefusedHellos is how many refused hellos an address may have in a minute.
@@ -63,6 +79,10 @@ type Config struct {
 	PingTimeout time.Duration
 	// MaxMessageBytes bounds one message of a client.
 	MaxMessageBytes int
+	// SessionMaxInflight is how many calls of one session may run at once.
+	SessionMaxInflight int
+	// GlobalMaxInflight is how many calls of all sessions may run at once.
+	GlobalMaxInflight int
 	// WriteBufferBytes bounds what waits for one client.
 	WriteBufferBytes int
 	// OnSlow is what happens at WriteBufferBytes: "close", "drop-newest" or "drop-oldest".
@@ -82,6 +102,15 @@ type Config struct {
 	ProxyProtocol realip.Networks
 	// TrustedProxies is whose X-Forwarded-For is believed.
 	TrustedProxies realip.Networks
+	// Backend is the application: [BackendEcho], or the http or https URL that it listens at. A
+	// query in it may be a secret.
+	Backend string
+	// BackendTimeout is how long the application may take for an answer.
+	BackendTimeout time.Duration
+	// BackendToken is the secret that the application is shown; "" is none.
+	BackendToken string
+	// BackendTokenFile is where BackendToken was read from.
+	BackendTokenFile string
 	// TouchOn says what keeps a session alive: "message", or "any" frame.
 	TouchOn string
 	// DrainWindow is the time over which a draining daemon spreads its closes; 0 is at once.
@@ -91,8 +120,12 @@ type Config struct {
 	// LogFormat is "text" or "json".
 	LogFormat string
 
-	token string // --token; Load moves it into Tokens
+	token      string // --token; Load moves it into Tokens
+	adminToken string // --admin-token; Load moves it into AdminTokens
 }
+
+// BackendEcho is the Config.Backend that is built in: it answers a message with itself.
+const BackendEcho = "echo"
 
 // Loaded is a Config together with what is worth telling about how it came to be.
 type Loaded struct {
@@ -175,8 +208,8 @@ func (l *Loaded) apply(layer []given) (problems []string) {
 
 // finish settles what needs more than one value.
 func (l *Loaded) finish() []string {
-	return slices.Concat(l.settleTokens(), l.settleTLS(), l.settleMode(runtime.GOOS),
-		l.settleBuffers())
+	return slices.Concat(l.settleTokens(), l.settleAdmin(), l.settleBackend(), l.settleTLS(),
+		l.settleMode(runtime.GOOS), l.settleBuffers())
 }
 
 // configFile is the file that flags or variables name, and who named it.

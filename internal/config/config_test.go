@@ -24,11 +24,18 @@ var each = []struct {
 }{
 	{"listen", ":9000", ":9000", "EXAI_WS_PORT=9001", "127.0.0.1:9001", "nowhere", "x"},
 	{"path", "/a", "/a", "", "", "a", ""},
+	{"admin", "[::1]:1", "[::1]:1", "MONITORING_PORT=8000", "127.0.0.1:8000", "here", "x"},
+	{"admin-token", "s3cret", "(set, not shown)", "", "", " ", ""},
+	{"admin-token-file", "TOKENS", "TOKENS", "", "", "/does/not/exist", ""},
+	{"admin-read-only", "on", "on", "", "", "1", ""},
 	{"idle-timeout", "90s", "1m30s", "SESSION_TIMEOUT_SECS=3", "3s", "0", "3x"},
 	{"grace", "5s", "5s", "", "", "-1s", ""},
 	{"max-lifetime", "0", "0s", "", "", "long", ""},
 	{"max-sessions", "0", "0", "SESSION_MAX_CONCURRENT=100", "100", "-1", "many"},
-	{"on-session-limit", "reject", "reject", "", "", "evict-idle", ""},
+	{"resume-window", "0", "0s", "", "", "-1s", ""},
+	{"on-session-limit", "evict-idle", "evict-idle", "", "", "evict", ""},
+	{"max-sessions-per-user", "3", "3", "", "", "-1", ""},
+	{"on-user-limit", "reject", "reject", "", "", "", ""},
 	{"max-connections-per-ip", "7", "7", "MAX_CONNECTIONS_PER_IP=9", "9", "-1", "lots"},
 	{"max-refused-hellos", "1", "1", "", "", "0", ""},
 	{"summary-interval", "1m", "1m0s", "SESSION_CLEANUP_INTERVAL=300", "5m0s", "0s", "-1"},
@@ -41,6 +48,8 @@ var each = []struct {
 	{"ping-interval", "0", "0s", "EXAI_WS_PING_INTERVAL=0", "0s", "5", "-2"},
 	{"ping-timeout", "3s", "3s", "EXAI_WS_PING_TIMEOUT=4", "4s", "0", "nan"},
 	{"max-message-bytes", "1024", "1024", "EXAI_WS_MAX_BYTES=33554432", "33554432", "0", "1e9"},
+	{"session-max-inflight", "1", "1", "EXAI_WS_SESSION_MAX_INFLIGHT=3", "3", "0", "0"},
+	{"global-max-inflight", "99", "99", "EXAI_WS_GLOBAL_MAX_INFLIGHT=4", "4", "0", "none"},
 	{"write-buffer-bytes", "1", "1", "", "", "0", ""},
 	{"on-slow", "drop-oldest", "drop-oldest", "", "", "drop", ""},
 	{"buffer-total-bytes", "5000000000", "5000000000", "", "", "0", ""},
@@ -51,6 +60,9 @@ var each = []struct {
 	{"tls-key", "key.pem", "key.pem", "", "", " ", ""},
 	{"proxy-protocol", "10.0.0.0/8, ::1", "10.0.0.0/8,::1", "", "", "10.0.0.0/33", ""},
 	{"trusted-proxies", "192.0.2.1", "192.0.2.1", "", "", "lan", ""},
+	{"backend", "https://a.example/x", "https://a.example/x", "", "", "a.example", ""},
+	{"backend-timeout", "1s", "1s", "", "", "0", ""},
+	{"backend-token-file", "TOKEN", "TOKEN", "", "", "/does/not/exist", ""},
 	{"touch-on", "any", "any", "", "", "none", ""},
 	{"drain-window", "0", "0s", "", "", "-30s", ""},
 	{"log-level", "Debug", "debug", "LOG_LEVEL=WARNING", "warn", "loud", "loud"},
@@ -66,24 +78,28 @@ var beside = map[string][]string{
 // TestLoad_EachSettingFromEachPlace gives every setting by flag, variable, file and old name, good
 // and bad, and looks at the value and at where it is said to come from.
 func TestLoad_EachSettingFromEachPlace(t *testing.T) {
-	tokens := write(t, "tokens", "one\n\n  two  \n")
+	files := map[string]string{
+		"TOKENS": write(t, "tokens", "one\n\n  two  \n"), "TOKEN": write(t, "token", "one\n"),
+	}
 	var names []string
 	for _, e := range each {
 		names = append(names, e.setting)
 		good, want := e.flag, e.want
-		if good == "TOKENS" {
-			good, want = tokens, tokens
+		if path, ok := files[good]; ok {
+			good, want = path, path
 		}
 		flag := "--" + e.setting
 		variable := "CURFEW_" + strings.ToUpper(strings.ReplaceAll(e.setting, "-", "_"))
 		file := write(t, "curfewd.yaml", e.setting+": '"+good+"'\n")
 		badFile := write(t, "bad.yaml", e.setting+": '"+e.bad+"'\n")
 
-		accept(t, e.setting, want, flag, []string{flag, good}, nil)
+		if !findSetting(e.setting).bare {
+			accept(t, e.setting, want, flag, []string{flag, good}, nil)
+		}
 		accept(t, e.setting, want, flag, []string{flag + "=" + good}, nil)
 		accept(t, e.setting, want, variable, nil, []string{variable + "=" + good})
 		accept(t, e.setting, want, file+": "+e.setting, []string{"--config", file}, nil)
-		refuse(t, flag+": ", []string{flag, e.bad}, nil)
+		refuse(t, flag+": ", []string{flag + "=" + e.bad}, nil)
 		refuse(t, variable+": ", nil, []string{variable + "=" + e.bad})
 		refuse(t, badFile+": "+e.setting+": ", nil, []string{"CURFEW_CONFIG=" + badFile})
 		if name, _, ok := strings.Cut(e.old, "="); ok {
@@ -114,7 +130,8 @@ func accept(t *testing.T, name, want, origin string, args, env []string) {
 		if err := l.Explain(&b); err != nil {
 			t.Fatal(err)
 		}
-		if !strings.Contains(b.String(), want) || strings.Contains(b.String(), l.Tokens[0]) {
+		secret := slices.Concat(l.Tokens, l.AdminTokens)[0]
+		if !strings.Contains(b.String(), want) || strings.Contains(b.String(), secret) {
 			t.Errorf("Load(%q, %q) explains the secret as %q", args, env, b.String())
 		}
 	} else if got != want {
@@ -168,6 +185,11 @@ func TestLoad_Defaults(t *testing.T) {
 		c.MaxConnectionsPerIP != 0 || c.MaxRefusedHellos != 20 || c.WriteBufferBytes != 262144 ||
 		c.OnSlow != "close" || c.BufferTotalBytes != 268435456 || c.Compression ||
 		c.Mode != defaultMode(runtime.GOOS) || c.Loops != 0 || c.TLSCert != "" || c.TLSKey != "" ||
+		c.Admin != "127.0.0.1:8080" || c.AdminTokens != nil || c.AdminTokenFile != "" ||
+		c.AdminReadOnly || c.ResumeWindow != 2*time.Minute || c.MaxSessionsPerUser != 0 ||
+		c.OnUserLimit != "evict-idle" || c.SessionMaxInflight != 8 || c.GlobalMaxInflight != 24 ||
+		c.Backend != "echo" || c.BackendTimeout != 30*time.Second || c.BackendToken != "" ||
+		c.BackendTokenFile != "" ||
 		c.ProxyProtocol != nil || c.TrustedProxies != nil ||
 		c.LogLevel != slog.LevelInfo || c.LogFormat != "text" {
 		t.Errorf("Load(nothing) = %+v", c)
@@ -266,8 +288,8 @@ func TestLoad_OldListenAddress(t *testing.T) {
 
 func TestLoad_Warnings(t *testing.T) {
 	l, err := Load(nil, []string{
-		"CURFEW_SERVICE_HOST=10.0.0.1", "EXAI_WS_CALL_TIMEOUT=90", "MONITORING_PORT=8080",
-		"PATH=/bin", "EXAI_WS_TOKEN=", "broken",
+		"CURFEW_SERVICE_HOST=10.0.0.1", "EXAI_WS_CALL_TIMEOUT=90", "PATH=/bin",
+		"EXAI_WS_TOKEN=", "broken",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -275,7 +297,6 @@ func TestLoad_Warnings(t *testing.T) {
 	want := []string{
 		"CURFEW_SERVICE_HOST: unknown variable, not read",
 		"EXAI_WS_CALL_TIMEOUT: has no meaning here, not read",
-		"MONITORING_PORT: has no meaning here, not read",
 	}
 	if !slices.Equal(l.Warnings, want) {
 		t.Errorf("warnings %q, want %q", l.Warnings, want)

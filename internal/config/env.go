@@ -43,7 +43,7 @@ func parseEnv(env []string) (layer []given, warnings []string) {
 		case known[name]:
 		case strings.HasPrefix(name, prefix):
 			warnings = append(warnings, name+": unknown variable, not read")
-		case strings.HasPrefix(name, oldPrefix), slices.Contains(pointless, name):
+		case strings.HasPrefix(name, oldPrefix):
 			warnings = append(warnings, name+": has no meaning here, not read")
 		}
 	}

@@ -10,8 +10,9 @@ import (
 // commands are the words that may stand among the flags.
 var commands = []string{"", "version", "help", "config check", "config explain"}
 
-// parseArgs reads --name value, --name=value and the command's words, in any order. A flag that is
-// given again replaces what it was, or adds to it where it is a list.
+// parseArgs reads --name value, --name=value, --name of a setting that is on or off, and the
+// command's words, in any order. A flag that is given again replaces what it was, or adds to it
+// where it is a list.
 func parseArgs(args []string) (layer []given, command string, problems []string) {
 	var words []string
 	for i := 0; i < len(args); i++ {
@@ -29,7 +30,11 @@ func parseArgs(args []string) (layer []given, command string, problems []string)
 			problems = append(problems, flag+": unknown flag")
 			continue
 		}
-		if !hasValue {
+		switch {
+		case hasValue:
+		case s.bare:
+			value = "true"
+		default:
 			if i++; i == len(args) {
 				problems = append(problems, flag+": needs a value")
 				continue

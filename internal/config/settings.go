@@ -17,6 +17,7 @@ type setting struct {
 	list     bool // may be given more than once
 	secret   bool // never shown, never in a message
 	flagOnly bool // no YAML key
+	bare     bool // a flag without a value means true; one with a value is --name=value
 	field    field
 	help     string
 }
@@ -48,6 +49,14 @@ const (
 	modeGoroutine = "goroutine"
 )
 
+// What happens at a limit of sessions.
+const (
+	limitReject    = "reject"
+	limitEvictIdle = "evict-idle"
+)
+
+var limitChoices = []string{limitReject, limitEvictIdle}
+
 // settings is every setting, in the order of the help text.
 var settings = []setting{
 	{
@@ -58,6 +67,23 @@ var settings = []setting{
 		name: "path", arg: "PATH", def: "/ws", list: true,
 		field: list{func(c *Config) *[]string { return &c.Paths }, checkPath},
 		help:  "request path that is served",
+	}, {
+		name: "admin", arg: "HOST:PORT|unix:PATH", def: "127.0.0.1:8080",
+		old:   []oldName{{"MONITORING_PORT", oldPortOnly}},
+		field: adminAddress{func(c *Config) *string { return &c.Admin }},
+		help:  "address of the operator's API; empty: none",
+	}, {
+		name: "admin-token", arg: "SECRET", secret: true,
+		field: text{func(c *Config) *string { return &c.adminToken }},
+		help:  "secret that operators must show; others can see flags: prefer --admin-token-file",
+	}, {
+		name: "admin-token-file", arg: "FILE",
+		field: text{func(c *Config) *string { return &c.AdminTokenFile }},
+		help:  "file of operators' secrets, one a line, any is good; read again on SIGHUP",
+	}, {
+		name: "admin-read-only", def: "off", bare: true,
+		field: boolean{toggle{func(c *Config) *bool { return &c.AdminReadOnly }}},
+		help:  "the operator's API shows everything and changes nothing",
 	}, {
 		name: "idle-timeout", arg: "DURATION", def: "1h", old: seconds("SESSION_TIMEOUT_SECS"),
 		field: duration{at: func(c *Config) *time.Duration { return &c.IdleTimeout }},
@@ -71,13 +97,28 @@ var settings = []setting{
 		field: duration{at: func(c *Config) *time.Duration { return &c.MaxLifetime }, zero: true},
 		help:  "ends a session this long after its creation, active or not; 0: never",
 	}, {
+		name: "resume-window", arg: "DURATION", def: "2m",
+		field: duration{at: func(c *Config) *time.Duration { return &c.ResumeWindow }, zero: true},
+		help:  "how long a session that can be resumed outlives its connection; 0: not at all",
+	}, {
 		name: "max-sessions", arg: "N", def: "1000000", old: same("SESSION_MAX_CONCURRENT"),
 		field: integer{at: func(c *Config) *int { return &c.MaxSessions }, min: 0, max: 1<<31 - 1},
 		help:  "sessions that may live at once; 0: no limit but memory",
 	}, {
-		name: "on-session-limit", arg: "reject", def: "reject",
-		field: choice{func(c *Config) *string { return &c.OnSessionLimit }, []string{"reject"}},
-		help:  "what happens to a newcomer at --max-sessions",
+		name: "on-session-limit", arg: "reject|evict-idle", def: limitReject,
+		field: choice{func(c *Config) *string { return &c.OnSessionLimit }, limitChoices},
+		help:  "who has to go at --max-sessions: the newcomer, or the session idle longest",
+	}, {
+		name: "max-sessions-per-user", arg: "N", def: "0",
+		field: integer{
+			at:  func(c *Config) *int { return &c.MaxSessionsPerUser },
+			min: 0, max: 1<<31 - 1,
+		},
+		help: "sessions that one user may have; 0: no limit",
+	}, {
+		name: "on-user-limit", arg: "reject|evict-idle", def: limitEvictIdle,
+		field: choice{func(c *Config) *string { return &c.OnUserLimit }, limitChoices},
+		help:  "who has to go at --max-sessions-per-user, of that user's sessions",
 	}, {
 		name: "max-connections-per-ip", arg: "N", def: "0", old: same("MAX_CONNECTIONS_PER_IP"),
 		field: integer{
@@ -143,6 +184,22 @@ var settings = []setting{
 		},
 		help: "largest message of a client",
 	}, {
+		name: "session-max-inflight", arg: "N", def: "8",
+		old: same("EXAI_WS_SESSION_MAX_INFLIGHT"),
+		field: integer{
+			at:  func(c *Config) *int { return &c.SessionMaxInflight },
+			min: 1, max: 1<<31 - 1,
+		},
+		help: "calls of one session that may run at once",
+	}, {
+		name: "global-max-inflight", arg: "N", def: "24",
+		old: same("EXAI_WS_GLOBAL_MAX_INFLIGHT"),
+		field: integer{
+			at:  func(c *Config) *int { return &c.GlobalMaxInflight },
+			min: 1, max: 1<<31 - 1,
+		},
+		help: "calls of all sessions that may run at once",
+	}, {
 		name: "write-buffer-bytes", arg: "N", def: "262144",
 		field: integer{
 			at:  func(c *Config) *int { return &c.WriteBufferBytes },
@@ -195,6 +252,18 @@ var settings = []setting{
 		field: networks{func(c *Config) *realip.Networks { return &c.TrustedProxies }},
 		help:  "whose X-Forwarded-For is believed",
 	}, {
+		name: "backend", arg: "echo|URL", def: BackendEcho,
+		field: application{func(c *Config) *string { return &c.Backend }},
+		help:  "the application: a URL (http, https) that events are posted to, or built-in echo",
+	}, {
+		name: "backend-timeout", arg: "DURATION", def: "30s",
+		field: duration{at: func(c *Config) *time.Duration { return &c.BackendTimeout }},
+		help:  "how long the application may take for an answer",
+	}, {
+		name: "backend-token-file", arg: "FILE",
+		field: text{func(c *Config) *string { return &c.BackendTokenFile }},
+		help:  "file of the secret that the application is shown with each event",
+	}, {
 		name: "touch-on", arg: "message|any", def: "message",
 		field: choice{func(c *Config) *string { return &c.TouchOn }, []string{"message", "any"}},
 		help:  "what keeps a session alive: messages, or pings and pongs too",
@@ -217,13 +286,9 @@ var settings = []setting{
 	},
 }
 
-// pointless are variables of the daemon that Curfew replaces which mean nothing here. Names that
-// begin with oldPrefix and that no setting reads are treated the same.
-var pointless = []string{"MONITORING_PORT"}
-
 const (
 	prefix    = "CURFEW_"
-	oldPrefix = "EXAI_WS_"
+	oldPrefix = "EXAI_WS_" // variables that begin so and that no setting reads mean nothing here
 )
 
 func findSetting(name string) *setting {

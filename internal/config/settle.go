@@ -8,22 +8,33 @@ import "fmt"
 // byDefault is where a value comes from that nobody gave.
 const byDefault = "default"
 
-func (l *Loaded) settleTokens() []string {
-	switch {
-	case l.token != "" && l.TokenFile != "":
-		return []string{l.origins["token"] + ": cannot stand beside " + l.origins["token-file"] +
-			": give one of them"}
-	case l.token != "":
-		l.Tokens = []string{l.token}
-	case l.TokenFile != "":
-		tokens, err := ReadTokens(l.TokenFile)
-		if err != nil {
-			return []string{l.origins["token-file"] + ": " + err.Error()}
+func (l *Loaded) settleTokens() (problems []string) {
+	for _, t := range []struct {
+		name  string // of the setting; the file's is beside it
+		token *string
+		file  string
+		all   *[]string
+	}{
+		{"token", &l.token, l.TokenFile, &l.Tokens},
+		{"admin-token", &l.adminToken, l.AdminTokenFile, &l.AdminTokens},
+	} {
+		inline, file := l.origins[t.name], l.origins[t.name+"-file"]
+		switch {
+		case *t.token != "" && t.file != "":
+			problems = append(problems, inline+": cannot stand beside "+file+": give one of them")
+			continue
+		case *t.token != "":
+			*t.all = []string{*t.token}
+		case t.file != "":
+			tokens, err := ReadTokens(t.file)
+			if err != nil {
+				problems = append(problems, file+": "+err.Error())
+			}
+			*t.all = tokens
 		}
-		l.Tokens = tokens
+		*t.token = ""
 	}
-	l.token = ""
-	return nil
+	return problems
 }
 
 func (l *Loaded) settleTLS() []string {

@@ -112,6 +112,21 @@ func (f toggle) show(c *Config) string {
 	return "off"
 }
 
+// boolean is a toggle that the usual words switch too.
+type boolean struct{ toggle }
+
+func (f boolean) parse(c *Config, values []string) error {
+	switch values[0] {
+	case "true", "on":
+		*f.at(c) = true
+	case "false", "off":
+		*f.at(c) = false
+	default:
+		return fmt.Errorf("%q is not true or false", values[0])
+	}
+	return nil
+}
+
 // networks is address ranges; each value may be several, with commas between.
 type networks struct {
 	at func(*Config) *realip.Networks
@@ -183,14 +198,21 @@ func (f list) show(c *Config) string { return strings.Join(*f.at(c), ",") }
 type address struct{ at func(*Config) *string }
 
 func (f address) parse(c *Config, values []string) error {
-	_, port, err := net.SplitHostPort(values[0])
+	if err := checkHostPort(values[0]); err != nil {
+		return err
+	}
+	*f.at(c) = values[0]
+	return nil
+}
+
+func checkHostPort(v string) error {
+	_, port, err := net.SplitHostPort(v)
 	if err != nil {
-		return fmt.Errorf("%q is not host:port", values[0])
+		return fmt.Errorf("%q is not host:port", v)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("port %q is not between 0 and 65535", port)
 	}
-	*f.at(c) = values[0]
 	return nil
 }
 
