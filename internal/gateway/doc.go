@@ -3,15 +3,20 @@
 //
 //	g, err := gateway.New(gateway.Options{...})
 //	err = g.Serve(listener)           // until Drain or Close
+//	err = g.Push(id, message)         // the application to a client; Kick, Touch, Sessions, ...
 //	err = g.Drain(ctx, 30*time.Second) // everybody is told, then let go
 //	err = g.Close()
 //
 // # Terms
 //
-// A session is an entry of the engine's table. Its value, a link, is the number of the connection
-// that it belongs to and what its client wants; a connection's tag is the Ref of its session, 0
-// before there is one. Neither holds a pointer to the other: an expiry finds the connection by its
-// number, and a number whose connection is gone finds nothing.
+// A session is an entry of the engine's table. Its value, a link, says which connection it belongs
+// to and what its client wants; a connection's tag is the Ref of its session, 0 before there is
+// one. A session that needs more than that has a state behind its link: one that can be resumed,
+// that has a user, or that has asked the application for something that takes its time.
+//
+// A numbered frame is one that a resumable session can have again: the application's messages,
+// answers to messages and calls, and errors in their place. Its number, seq, is one more than that
+// of the one before.
 //
 // # Protocols
 //
@@ -22,29 +27,59 @@
 //
 //	client                                server
 //	hello                                 hello_ack, or hello_ack ok:false and a close
-//	message                               message_res
-//	ping, session_info, health            pong, session_info_res, health_res
+//	message                               message_res *, or error *
+//	call_tool                             call_tool_ack, progress, call_tool_res * or error *
+//	list_tools, ping,                     list_tools_res, pong,
+//	session_info, health                  session_info_res, health_res
+//	ack                                   forgets numbered frames
 //	bye                                   close 1000
+//	                                      message *           the application speaks
 //	                                      session_expiring    grace has begun
 //	                                      session_expired     close 4200 or 4201
 //	                                      goodbye             close 4100
 //	anything else                         error
 //
-// Resume is not offered: want.resume is read and not honoured, hello_ack has none of its fields,
-// and a hello that brings a resume token is refused with resume_unknown, since none was given out.
-// list_tools, call_tool and ack are unknown ops.
+// Those with a star are numbered where the session can be resumed. docs/client.md tells how a
+// client does well with all that.
 //
 // # Life of a session
 //
+//	          hello              connection lost                      time, kick, bye, ...
+//	(asking) ───────> LIVE(conn, epoch) ───────> DETACHED ─ ─ ─ ─┐ ───────> ENDED(reason)
+//	                     ▲     ▲ │ takeover         │            │              │ 60 s
+//	                     │     └─┘                  │ resume     │              ▼
+//	                     └──────────────────────────┘ epoch+1    │          TOMBSTONE ──> gone
+//
+// It is asking while the application takes its time to let it in; only the table knows it then. A
+// session that cannot be resumed ends with its connection. One that can is detached, for the resume
+// window; its idle timeout and its lifetime run on. A resume while the old connection lives is a
+// takeover. Whatever happens to a connection that the session is not on any more does nothing to
+// it.
+//
 // Every message touches the session but session_info and ack; pings and pongs do where
-// [Options.TouchOn] is TouchAny. A session ends once, for one [Reason]: by time, through the
-// engine, which tells its client and closes the connection; or with its connection, through
-// [Gateway.Closed]. Whoever succeeds in removing the session from the table reports its end, so
-// there are never two reports.
+// [Options.TouchOn] is TouchAny. While something is in flight at the application the session is
+// busy and has no idle deadline. A session ends once, for one [Reason]: whoever succeeds in
+// removing it from the table reports its end, so there are never two reports. The report follows
+// the last message of its client that was on the way to the application.
+//
+// # Time
+//
+// The engine ends sessions that are idle or too old. The ends that it does not know of, those of
+// resume windows and of lifetimes that the application shortened, stand in a heap (deadlines).
 //
 // # Concurrency
 //
 // The methods that make a Gateway a netloop.Handler are called by netloop, for one connection one
-// after the other. Expiries come from the table's own goroutine at the same time, as may Drain.
-// No lock is held anywhere: the table decides who ended a session, the connection who closed it.
+// after the other, and never wait: an application that may wait ([backend.Backend].Prompt) is asked
+// by workers, and the connection is held meanwhile, or goes on and is answered later. Expiries come
+// from the table's goroutine at the same time, as may Drain, and pushes, kicks and lists from
+// anywhere. A session without a state has no lock: the table decides who ended it, the connection
+// who closed it. A state has one, which orders its frames; it is taken before the locks of users,
+// tombstones, table and network, after that of idlest, and never beside that of another state.
+//
+// # Limits
+//
+// Per session: frames and bytes kept for replay, calls in flight, messages that wait for the
+// application, takeovers. For all together: sessions, memory for replay, calls in flight, messages
+// that wait, workers, tombstones. See the constants of the files that have them.
 package gateway

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"time"
@@ -21,27 +22,75 @@ const (
 )
 
 // Drain ends serving: no connection is accepted, no session begins, and the connections are closed
-// evenly over the window (0: at once), each told when to come back. It returns when the last one
-// is gone, or with ctx's error.
+// evenly over the window (0: at once), each told when to come back. Who has something in flight is
+// let go when that is answered, or when the application had all the time for it. Drain returns when
+// the last one is gone, every session has ended and the application has been asked everything, or
+// with ctx's error.
 func (g *Gateway) Drain(ctx context.Context, window time.Duration) error {
 	g.draining.Store(true)
 	g.net.Stop()
 	start := now()
 	conns := slices.Collect(g.net.All())
+	g.endDetached()
+	var busy []netloop.Conn
 	for i := 0; i < len(conns); {
 		for due := dueBy(now().Sub(start), window, len(conns)); i < due; i++ {
-			g.goodbye(conns[i], i)
+			if !g.goodbye(conns[i], i) {
+				busy = append(busy, conns[i])
+			}
 		}
+		busy = slices.DeleteFunc(busy, func(c netloop.Conn) bool { return g.goodbye(c, i) })
 		if i < len(conns) && !g.pause(ctx, drainStep) {
 			break
 		}
 	}
+	patience := window + 2*g.o.BackendTimeout
 	for n := len(conns); g.pause(ctx, lateStep); n++ {
-		for c := range g.net.All() { // whoever was in the middle of the upgrade
+		if now().Sub(start) > patience {
+			g.giveUp() // the application does not answer: nothing stays in flight
+		}
+		for c := range g.net.All() { // who was busy, or in the middle of the upgrade
 			g.goodbye(c, n)
 		}
 	}
-	return g.net.Wait(ctx)
+	if err := g.net.Wait(ctx); err != nil {
+		return err
+	}
+	g.endAll()
+	return g.waitForWork(ctx)
+}
+
+// endDetached ends the sessions that have no connection: nobody can resume them here any more.
+func (g *Gateway) endDetached() {
+	for s := range g.table.All() {
+		if l, ok := s.Value(); ok && l.state != nil {
+			g.finish(s, ReasonDrained, 0, func(st *state) bool { return st.conn == 0 })
+		}
+	}
+}
+
+// endAll ends what is left when no connection is.
+func (g *Gateway) endAll() {
+	for s := range g.table.All() {
+		g.finish(s, ReasonDrained, 0, nil)
+	}
+}
+
+// waitForWork returns when nothing is being asked of the application.
+func (g *Gateway) waitForWork(ctx context.Context) error {
+	done := make(chan struct{})
+	go func() {
+		g.calls.all.Wait()
+		g.workers.close()
+		g.asks.close()
+		close(done)
+	}()
+	select {
+	case <-done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // pause waits a step. It gives false when there is nothing more to wait for.
@@ -65,15 +114,21 @@ func dueBy(passed, window time.Duration, n int) int {
 	return min(n, 1+int(float64(n)*float64(passed)/float64(window)))
 }
 
-// goodbye lets the i-th client go.
-func (g *Gateway) goodbye(c netloop.Conn, i int) {
+// goodbye lets the i-th client go, unless it has something in flight.
+func (g *Gateway) goodbye(c netloop.Conn, i int) bool {
 	if c.Tag() != 0 {
+		s := g.session(c)
+		l, ok := s.Value()
+		if ok && l.state != nil && !l.state.leave() {
+			return false
+		}
 		g.end(c, ReasonDrained)
 		if c.Protocol() != ProtocolRaw {
 			sendGoodbye(c, spread(i))
 		}
 	}
 	c.Close(codeDraining, "draining")
+	return true
 }
 
 // spread is the i-th of many waits that lie evenly within retrySpread, however many there are.
@@ -82,11 +137,12 @@ func spread(i int) time.Duration {
 	return time.Duration(part * float64(retrySpread))
 }
 
-// Close ends the gateway at once. Who is connected gets a close frame where it can still be
-// written. After Close no callback runs.
+// Close ends the gateway at once, with what is left of sessions and requests. Who is connected gets
+// a close frame where it can still be written. After Close no callback runs.
 func (g *Gateway) Close() error {
 	g.draining.Store(true)
 	g.net.Stop()
+	g.giveUp()
 	for c := range g.net.All() {
 		c.Close(netloop.CodeGoingAway, "going away")
 	}
@@ -97,5 +153,8 @@ func (g *Gateway) Close() error {
 	if err := g.net.Close(); err != nil {
 		return err
 	}
-	return g.table.Close()
+	g.deadlines.close()
+	g.endAll()
+	err := g.waitForWork(context.Background())
+	return errors.Join(err, g.table.Close())
 }

@@ -171,7 +171,7 @@ func TestClose_SaysGoingAway(t *testing.T) {
 		wantPassed(t, start, abortPatience)
 		clients.Wait()
 		deaf.Want("eof")
-		w.want(t, 2, ReasonClosed)
+		w.want(t, 2, ReasonDrained)
 		if err := w.Close(); err != nil {
 			t.Errorf("Close again = %v", err)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/netloop"
 )
 
@@ -18,21 +19,62 @@ const timeFormat = "2006-01-02T15:04:05.000Z07:00"
 
 var scratch = sync.Pool{New: func() any { return new([]byte) }}
 
+// scratchKept bounds the memory of a buffer that is lent again.
+const scratchKept = 256 << 10
+
+// borrow gives a buffer to build a frame in; it is given back.
+func borrow() *[]byte { return scratch.Get().(*[]byte) }
+
+func giveBack(b *[]byte) {
+	if cap(*b) <= scratchKept {
+		scratch.Put(b)
+	}
+}
+
 // send builds a frame and queues it. Where the connection has ended meanwhile, its client does not
 // wait for the frame any more.
 func send(c netloop.Conn, build func(b []byte) []byte) {
-	buf := scratch.Get().(*[]byte)
-	defer scratch.Put(buf)
+	buf := borrow()
+	defer giveBack(buf)
 	*buf = build((*buf)[:0])
 	c.Send(netloop.Text, *buf)
 }
 
-func sendHelloAck(c netloop.Conn, s engine.Session[link], idle time.Duration) {
+// resumeAck is what a hello_ack says more where the session can be resumed.
+type resumeAck struct {
+	token   []byte
+	resumed bool
+	gap     bool
+	seq     uint64
+	window  time.Duration
+	node    string
+	epoch   uint32
+}
+
+// sendHelloAck welcomes a client; r is nil where its session cannot be resumed.
+func sendHelloAck(c netloop.Conn, s engine.Session[link], idle time.Duration, r *resumeAck) {
 	send(c, func(b []byte) []byte {
 		b = append(b, `{"op":"hello_ack","ok":true,"session_id":"`...)
 		b = s.AppendID(b) // base64url: nothing to escape
 		b = append(b, `","idle_s":`...)
-		return append(appendSeconds(b, idle), '}')
+		b = appendSeconds(b, idle)
+		if r == nil {
+			return append(b, '}')
+		}
+		b = append(b, `,"resume_token":"`...)
+		b = append(b, r.token...)
+		b = append(b, `","resumed":`...)
+		b = strconv.AppendBool(b, r.resumed)
+		b = append(b, `,"gap":`...)
+		b = strconv.AppendBool(b, r.gap)
+		b = append(b, `,"seq":`...)
+		b = strconv.AppendUint(b, r.seq, 10)
+		b = append(b, `,"resume_window_s":`...)
+		b = appendSeconds(b, r.window)
+		b = append(b, `,"node":"`...)
+		b = append(b, r.node...)
+		b = append(b, `","epoch":`...)
+		return append(strconv.AppendUint(b, uint64(r.epoch), 10), '}')
 	})
 }
 
@@ -43,46 +85,104 @@ func sendHelloRefusal(c netloop.Conn, r refusal) {
 		b = append(b, '"')
 		if r.retryAfter > 0 {
 			b = append(b, `,"retry_after":`...)
-			b = appendSeconds(b, r.retryAfter)
+			b = strconv.AppendInt(b, wholeSeconds(r.retryAfter), 10)
 		}
 		return append(b, '}')
 	})
 }
 
-func sendMessageRes(c netloop.Conn, requestID, data []byte) {
+// wholeSeconds rounds up.
+func wholeSeconds(d time.Duration) int64 { return int64((d + time.Second - 1) / time.Second) }
+
+// appendHead begins a frame with its op, its number where it has one, and the request that it is
+// about, and says where that stands.
+func appendHead(b []byte, op string, seq uint64, requestID []byte) (frame []byte, requestIDAt int) {
+	b = append(b, `{"op":"`...)
+	b = append(b, op...)
+	b = append(b, '"')
+	if seq > 0 {
+		b = append(b, `,"seq":`...)
+		b = strconv.AppendUint(b, seq, 10)
+	}
+	if requestID == nil {
+		return b, 0
+	}
+	b = append(b, `,"request_id":`...)
+	at := len(b)
+	return append(b, requestID...), at
+}
+
+// appendError appends an error.
+func appendError(b []byte, seq uint64, requestID []byte, e *backend.Error) ([]byte, int) {
+	b, _ = appendHead(b, "error", seq, nil)
+	b = append(b, `,"error":{"code":"`...)
+	b = append(b, e.Code...)
+	b = append(b, '"')
+	b = appendField(b, "message", quote(e.Message))
+	b = append(b, '}')
+	b = appendField(b, "request_id", requestID)
+	return append(b, '}'), len(b) - len(requestID)
+}
+
+func sendError(c netloop.Conn, requestID []byte, e *backend.Error) {
 	send(c, func(b []byte) []byte {
-		b = append(b, `{"op":"message_res"`...)
-		b = appendField(b, "request_id", requestID)
-		b = appendField(b, "data", data)
-		return append(b, '}')
+		b, _ = appendError(b, 0, requestID, e)
+		return b
 	})
 }
 
-func sendPong(c netloop.Conn, t time.Time) {
+func sendCallAck(c netloop.Conn, requestID []byte, name string, timeout time.Duration) {
 	send(c, func(b []byte) []byte {
-		b = append(b, `{"op":"pong","t":`...)
+		b, _ = appendHead(b, "call_tool_ack", 0, requestID)
+		b = append(b, `,"accepted":true,"timeout":`...)
+		b = appendSeconds(b, timeout)
+		return append(appendField(b, "name", quote(name)), '}')
+	})
+}
+
+func sendProgress(c netloop.Conn, requestID []byte, name string, t time.Time) {
+	send(c, func(b []byte) []byte {
+		b, _ = appendHead(b, "progress", 0, requestID)
+		b = appendField(b, "name", quote(name))
+		b = append(b, `,"t":`...)
 		return append(appendTime(b, t), '}')
 	})
 }
 
-func sendSessionInfo(c netloop.Conn, i engine.Info) {
-	state := "live"
-	if i.State == engine.StateGrace {
-		state = "grace"
+func sendTools(c netloop.Conn, requestID []byte, tools []backend.Tool) {
+	list, err := json.Marshal(tools)
+	if err != nil || tools == nil {
+		list = []byte("[]") // a schema that is no JSON: the application is to blame
 	}
 	send(c, func(b []byte) []byte {
-		b = append(b, `{"op":"session_info_res","session":{"session_id":"`...)
-		b = append(b, i.ID...)
+		b, _ = appendHead(b, "list_tools_res", 0, requestID)
+		return append(appendField(b, "tools", list), '}')
+	})
+}
+
+func sendPong(c netloop.Conn, requestID []byte, t time.Time) {
+	send(c, func(b []byte) []byte {
+		b, _ = appendHead(b, "pong", 0, requestID)
+		b = append(b, `,"t":`...)
+		return append(appendTime(b, t), '}')
+	})
+}
+
+func sendSessionInfo(c netloop.Conn, requestID []byte, d *Description) {
+	send(c, func(b []byte) []byte {
+		b, _ = appendHead(b, "session_info_res", 0, requestID)
+		b = append(b, `,"session":{"session_id":"`...)
+		b = append(b, d.ID...)
 		b = append(b, `","state":"`...)
-		b = append(b, state...)
-		b = append(b, `","created_at":"`...)
-		b = i.Created.UTC().AppendFormat(b, timeFormat)
-		b = append(b, `","last_activity":"`...)
-		b = i.LastTouch.UTC().AppendFormat(b, timeFormat)
-		b = append(b, `","deadline":"`...)
-		b = i.Deadline.UTC().AppendFormat(b, timeFormat)
-		b = append(b, `","idle_s":`...)
-		return append(appendSeconds(b, i.IdleTimeout), '}', '}')
+		b = append(b, d.State...)
+		b = append(b, `","created_at":`...)
+		b = appendDate(b, d.Created)
+		b = append(b, `,"last_activity":`...)
+		b = appendDate(b, d.LastActivity)
+		b = append(b, `,"deadline":`...)
+		b = appendDate(b, d.Deadline)
+		b = append(b, `,"idle_s":`...)
+		return append(appendSeconds(b, d.Idle), '}', '}')
 	})
 }
 
@@ -91,18 +191,23 @@ type health struct {
 	now      time.Time
 	uptime   time.Duration
 	sessions int
+	capacity int // for calls
+	tools    int
 }
 
-func sendHealth(c netloop.Conn, h health) {
+func sendHealth(c netloop.Conn, requestID []byte, h *health) {
 	send(c, func(b []byte) []byte {
-		b = append(b, `{"op":"health_res","ok":true,"health":{"t":`...)
+		b, _ = appendHead(b, "health_res", 0, requestID)
+		b = append(b, `,"ok":true,"health":{"t":`...)
 		b = appendTime(b, h.now)
 		b = append(b, `,"uptime_human":"`...)
 		b = append(b, h.uptime.Truncate(time.Second).String()...)
 		b = append(b, `","sessions":`...)
 		b = strconv.AppendInt(b, int64(h.sessions), 10)
-		// No tool can be called, so there is neither a tool nor room for a call.
-		return append(b, `,"global_capacity":0,"tool_count":0}}`...)
+		b = append(b, `,"global_capacity":`...)
+		b = strconv.AppendInt(b, int64(h.capacity), 10)
+		b = append(b, `,"tool_count":`...)
+		return append(strconv.AppendInt(b, int64(h.tools), 10), '}', '}')
 	})
 }
 
@@ -114,12 +219,12 @@ func sendExpiring(c netloop.Conn, in time.Duration) {
 	})
 }
 
-func sendExpired(c netloop.Conn, e engine.Expired[link]) {
+func sendExpired(c netloop.Conn, appendID func([]byte) []byte, why Reason) {
 	send(c, func(b []byte) []byte {
 		b = append(b, `{"op":"session_expired","session_id":"`...)
-		b = e.AppendID(b)
+		b = appendID(b)
 		b = append(b, `","reason":"`...)
-		b = append(b, reasonOf(e.Reason)...)
+		b = append(b, why...)
 		return append(b, '"', '}')
 	})
 }
@@ -128,26 +233,6 @@ func sendGoodbye(c netloop.Conn, retryAfter time.Duration) {
 	send(c, func(b []byte) []byte {
 		b = append(b, `{"op":"goodbye","retry_after_ms":`...)
 		return append(strconv.AppendInt(b, retryAfter.Milliseconds(), 10), '}')
-	})
-}
-
-// The codes of error frames.
-const (
-	codeInvalidRequest = "INVALID_REQUEST"
-	codeInternal       = "INTERNAL_ERROR"
-	codeProtocol       = "PROTOCOL_ERROR"
-)
-
-func sendError(c netloop.Conn, code, message string, requestID []byte) {
-	send(c, func(b []byte) []byte {
-		b = append(b, `{"op":"error","error":{"code":"`...)
-		b = append(b, code...)
-		b = append(b, '"')
-		text, _ := json.Marshal(message) // a string can always be written
-		b = appendField(b, "message", text)
-		b = append(b, '}')
-		b = appendField(b, "request_id", requestID)
-		return append(b, '}')
 	})
 }
 
@@ -170,4 +255,13 @@ func appendSeconds(b []byte, d time.Duration) []byte {
 // appendTime appends a moment as seconds since 1970, as the daemon did that Curfew replaces.
 func appendTime(b []byte, t time.Time) []byte {
 	return strconv.AppendFloat(b, float64(t.UnixMilli())/1000, 'f', 3, 64)
+}
+
+// appendDate appends a moment in RFC 3339, null where there is none.
+func appendDate(b []byte, t time.Time) []byte {
+	if t.IsZero() {
+		return append(b, "null"...)
+	}
+	b = append(b, '"')
+	return append(t.UTC().AppendFormat(b, timeFormat), '"')
 }

@@ -3,12 +3,14 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"errors"
 	"log/slog"
 	"math"
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -28,6 +30,12 @@ const (
 	codeDraining netloop.Code = 4100
 	codeIdle     netloop.Code = 4200
 	codeLifetime netloop.Code = 4201
+	codeWindow   netloop.Code = 4202
+	codeUnknown  netloop.Code = 4203
+	codeTaken    netloop.Code = 4300
+	codeRevoked  netloop.Code = 4301
+	codeLimit    netloop.Code = 4302
+	codePolicy   netloop.Code = 4303
 )
 
 // TouchOn says what keeps a session alive besides its messages.
@@ -49,6 +57,23 @@ type Options struct {
 	Tick        time.Duration
 	MaxSessions int
 	Wheel       engine.WheelKind
+
+	// ResumeWindow is how long a session that can be resumed outlives its connection. 0: none can.
+	ResumeWindow time.Duration
+	// EvictIdle ends the session that is idle longest where the table is full; otherwise the
+	// newcomer is refused.
+	EvictIdle bool
+	// MaxSessionsPerUser is how many sessions a user may have, as the application names users; 0:
+	// any number. EvictUsersIdle ends that of them that is idle longest; otherwise the newcomer is
+	// refused.
+	MaxSessionsPerUser int
+	EvictUsersIdle     bool
+	// SessionMaxInflight and GlobalMaxInflight are how many calls a session, and all together, may
+	// have in flight; 0: 8 and 24.
+	SessionMaxInflight int
+	GlobalMaxInflight  int
+	// BackendTimeout bounds what the application may take for one request; 0: 30 s.
+	BackendTimeout time.Duration
 
 	// Net are the options of the network side; its Handler and Protocols are the Gateway's own.
 	Net netloop.Options
@@ -78,6 +103,15 @@ func (o Options) withDefaults() Options {
 	if o.Tokens == nil {
 		o.Tokens = new(Tokens)
 	}
+	if o.SessionMaxInflight == 0 {
+		o.SessionMaxInflight = 8
+	}
+	if o.GlobalMaxInflight == 0 {
+		o.GlobalMaxInflight = 24
+	}
+	if o.BackendTimeout == 0 {
+		o.BackendTimeout = 30 * time.Second
+	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -87,32 +121,61 @@ func (o Options) withDefaults() Options {
 // Gateway serves clients, each with a session.
 type Gateway struct {
 	// Set by New, then only read.
-	o       Options
-	log     *slog.Logger
-	table   *engine.Table[link]
-	net     *netloop.Server
-	started time.Time
+	o              Options
+	log            *slog.Logger
+	table          *engine.Table[link]
+	net            *netloop.Server
+	started        time.Time
+	node           string // names this process to clients that resume
+	prompt         bool   // the application never lets anybody wait
+	replayBytesMax int
 
-	refusals refusals
-	draining atomic.Bool // set once: no session begins any more
+	refusals   refusals
+	arrivals   arrivals
+	users      users
+	idlest     idlest
+	deadlines  deadlines
+	tombstones tombstones
+	replays    budget  // memory of all replay buffers
+	waits      budget  // messages that wait for the application
+	workers    workers // pass messages on
+	asks       workers // ask whether sessions may begin; nobody's messages wait for that
+	entrance   sync.Mutex
+	pending    atomic.Int64 // sessions about which the application is being asked
+	calls      calls
+	draining   atomic.Bool // set once: no session begins any more
+
+	expiring []expired // memory for onExpire, which runs once at a time
+
+	// asking is what requests to the application derive from; giveUp ends them all.
+	asking context.Context
+	giveUp context.CancelFunc
 }
 
 // New makes a gateway. Its error names every bad option.
 func New(o Options) (*Gateway, error) {
 	o = o.withDefaults()
 	g := &Gateway{
-		o: o, log: o.Logger, started: now(), refusals: refusals{limit: o.MaxRefusedHellos},
+		o: o, log: o.Logger, started: now(), node: newNode(), prompt: o.Backend.Prompt(),
+		refusals: refusals{limit: o.MaxRefusedHellos},
+		replays:  budget{max: replayTotalMax}, waits: budget{max: waitingTotalMax},
+		workers: workers{limit: workersMax}, asks: workers{limit: asksMax},
 	}
-	o.Net.Handler = g
+	g.asking, g.giveUp = context.WithCancel(context.Background())
+	o.Net.Handler, o.Net.Shares = g, !g.prompt
 	o.Net.Protocols = []string{ProtocolJSON, ProtocolRaw}
 	if o.Net.Logger == nil {
 		o.Net.Logger = o.Logger
 	}
 	var netErr error
 	g.net, netErr = netloop.New(o.Net)
+	g.replayBytesMax = replayBytesMax
+	if b := o.Net.WriteBufferBytes; b > 0 {
+		g.replayBytesMax = min(replayBytesMax, b)
+	}
 	table, err := engine.New(engine.Options[link]{
 		IdleTimeout: o.IdleTimeout, Grace: o.Grace, MaxLifetime: o.MaxLifetime,
-		Tick: o.Tick, MaxSessions: o.MaxSessions, Wheel: o.Wheel,
+		Tick: o.Tick, MaxSessions: g.places(), Wheel: o.Wheel,
 		OnExpire: g.onExpire, OnGrace: g.onGrace,
 		Logger: slog.New(withoutSummary{o.Logger.Handler()}),
 	})
@@ -138,10 +201,23 @@ func (g *Gateway) Stats() engine.Stats { return g.table.Stats() }
 // NetStats are the numbers of the network side.
 func (g *Gateway) NetStats() netloop.Stats { return g.net.Stats() }
 
+// newNode makes a name for a process.
+func newNode() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails: the program ends instead
+	return tokenEncoding.EncodeToString(b[:])
+}
+
+// elapsed is the time since the gateway was made.
+func (g *Gateway) elapsed() time.Duration { return since(g.started) }
+
 // Open begins the session of a raw connection. That of the others begins with their hello.
 func (g *Gateway) Open(
 	c netloop.Conn, r *netloop.Request, header []byte,
 ) ([]byte, *netloop.Refusal) {
+	if c.Tag() != 0 {
+		return g.opened(c, header) // it had to wait for the application
+	}
 	if g.draining.Load() {
 		return nil, unavailable("shutting down")
 	}
@@ -152,21 +228,38 @@ func (g *Gateway) Open(
 		}
 	}
 	if c.Protocol() != ProtocolRaw {
+		if !g.prompt {
+			g.arrivals.put(c.ID(), g.arrive(c, r))
+		}
 		return header, nil
 	}
 	if !g.o.Tokens.Allow(string(bearer(r.Authorization))) {
 		g.refusals.note(c.Remote().Addr())
-		return nil, &netloop.Refusal{
-			Status: http.StatusUnauthorized, Reason: "a bearer token is needed",
-			Header: "WWW-Authenticate: Bearer\r\n",
-		}
+		return nil, &refusedBearer
 	}
-	s, err := g.begin(c, 0)
+	if !g.prompt {
+		if err := g.ask(c, g.arrive(c, r), 0); err != nil {
+			return nil, unavailable("no session is free")
+		}
+		return nil, nil // Open is called again
+	}
+	s, err := g.create(link{conn: c.ID()})
 	if err != nil {
 		return nil, unavailable("no session is free")
 	}
+	g.began(c, s)
+	return appendSessionHeader(header, s), nil
+}
+
+// refusedBearer is for a raw client without a good token.
+var refusedBearer = netloop.Refusal{
+	Status: http.StatusUnauthorized, Reason: "a bearer token is needed",
+	Header: "WWW-Authenticate: Bearer\r\n",
+}
+
+func appendSessionHeader(header []byte, s engine.Session[link]) []byte {
 	header = append(header, "Curfew-Session: "...)
-	return append(s.AppendID(header), '\r', '\n'), nil
+	return append(s.AppendID(header), '\r', '\n')
 }
 
 // bearer is the token of an Authorization header, nil where it holds none.
@@ -212,18 +305,34 @@ func (g *Gateway) Control(c netloop.Conn, _ netloop.Kind) {
 	}
 }
 
-// Released is not called: nothing is held.
-func (g *Gateway) Released(netloop.Conn) {}
-
-// Closed ends the session of a connection that ended, unless it has ended before.
+// Closed ends the session of a connection that ended, unless it has ended before, or can be
+// resumed.
 func (g *Gateway) Closed(c netloop.Conn, e netloop.End) {
-	if c.Tag() != 0 {
-		g.end(c, reasonFor(e.Cause))
+	if !g.prompt {
+		if a := g.arrivals.take(c.ID()); a != nil && a.cancel != nil {
+			a.cancel()
+		}
+	}
+	if c.Tag() == 0 {
+		return
+	}
+	why := reasonFor(e)
+	if why == ReasonClosed && e.Cause == netloop.CauseClosed && g.draining.Load() {
+		why = ReasonDrained
+	}
+	s := g.session(c)
+	if l, ok := s.Value(); ok && l.state != nil {
+		g.detach(c, s, l.state, why)
+	} else if ok {
+		g.end(c, why)
 	}
 }
 
-func reasonFor(c netloop.Cause) Reason {
-	switch c {
+func reasonFor(e netloop.End) Reason {
+	if e.Cause == netloop.CauseClosed && e.Code == netloop.CodeSlow {
+		return ReasonSlow
+	}
+	switch e.Cause {
 	case netloop.CauseLost, netloop.CauseSilent, netloop.CausePanic:
 		return ReasonLost
 	case netloop.CauseSlow:
@@ -232,29 +341,6 @@ func reasonFor(c netloop.Cause) Reason {
 		return ReasonPolicy
 	}
 	return ReasonClosed
-}
-
-// raw passes a message on as it is.
-func (g *Gateway) raw(c netloop.Conn, kind netloop.Kind, payload []byte) {
-	if !g.session(c).Touch() {
-		return // it is over, and its client is about to be told
-	}
-	in := backend.Message{Kind: backend.Binary, Data: payload}
-	if kind == netloop.Text {
-		in.Kind = backend.Text
-	}
-	answer, err := g.o.Backend.Message(context.Background(), backend.Session{}, in)
-	if err != nil {
-		g.log.Error("the application failed", "error", err)
-		g.end(c, ReasonClosed)
-		c.Close(netloop.CodeInternal, "the application failed")
-		return
-	}
-	kind = netloop.Binary
-	if answer.Kind != backend.Binary {
-		kind = netloop.Text
-	}
-	c.Send(kind, answer.Data)
 }
 
 // withoutSummary keeps the table's own summary of expired sessions, which it writes as often as

@@ -360,6 +360,7 @@ func TestEnds_HaveTheirReasons(t *testing.T) {
 		t := w.t
 		c, _ := w.hello("")
 		c.Want("ping", "close 4102 no pong")
+		synctest.Wait() // until Closed was called
 		w.want(t, 1, ReasonLost)
 	})
 }

@@ -3,84 +3,51 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"strconv"
 )
 
-// object is a JSON object as it came: valid, and not taken apart before somebody asks. Values are
-// found by the exact name; of a name that comes twice the last counts.
+// object is what should be a JSON object (RFC 8259), as it came.
 type object []byte
 
-// parseObject takes text that should be a JSON object.
-func parseObject(text []byte) (object, bool) {
-	text = bytes.TrimLeft(text, " \t\r\n")
-	if len(text) == 0 || text[0] != '{' || !json.Valid(text) {
-		return nil, false
+// each calls f with every name and value, in order, as they stand there, and says whether it is an
+// object in valid JSON; where it is not, what f was given before counts for nothing. Names are
+// compared exactly; of one that comes twice the last counts. The text must be valid UTF-8.
+func (o object) each(f func(name, value []byte)) bool {
+	i := skipSpace(o, 0)
+	if i == len(o) || o[i] != '{' {
+		return false
 	}
-	return object(text), true
-}
-
-// each calls f with every name and value, in order.
-func (o object) each(f func(name, value []byte)) {
-	i := skipSpace(o, 1)
-	for o[i] != '}' {
+	i = skipSpace(o, i+1)
+	if i < len(o) && o[i] == '}' {
+		return skipSpace(o, i+1) == len(o)
+	}
+	for {
+		start := i
 		end := skipString(o, i)
-		name := o[i+1 : end-1]
+		if i = skipName(o, start); i < 0 {
+			return false
+		}
+		name := o[start+1 : end-1]
 		if bytes.IndexByte(name, '\\') >= 0 {
-			name = []byte(unquote(o[i:end]))
+			name = []byte(unquote(o[start:end]))
 		}
+		start = skipSpace(o, i)
+		if end = skipValue(o, start); end < 0 {
+			return false
+		}
+		f(name, o[start:end])
 		i = skipSpace(o, end)
-		i = skipSpace(o, i+1) // the colon
-		end = skipValue(o, i)
-		f(name, o[i:end])
-		i = skipSpace(o, end)
-		if o[i] == ',' {
-			i = skipSpace(o, i+1)
+		switch {
+		case i == len(o):
+			return false
+		case o[i] == '}':
+			return skipSpace(o, i+1) == len(o)
+		case o[i] != ',':
+			return false
 		}
+		i = skipSpace(o, i+1)
 	}
-}
-
-func skipSpace(b []byte, i int) int {
-	for b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n' {
-		i++
-	}
-	return i
-}
-
-// skipString gives the index behind the string that begins at i.
-func skipString(b []byte, i int) int {
-	for i++; b[i] != '"'; i++ {
-		if b[i] == '\\' {
-			i++
-		}
-	}
-	return i + 1
-}
-
-// skipValue gives the index behind the value that begins at i.
-func skipValue(b []byte, i int) int {
-	switch b[i] {
-	case '"':
-		return skipString(b, i)
-	case '{', '[':
-		for depth := 0; ; {
-			switch b[i] {
-			case '"':
-				i = skipString(b, i)
-				continue
-			case '{', '[':
-				depth++
-			case '}', ']':
-				depth--
-			}
-			if i++; depth == 0 {
-				return i
-			}
-		}
-	}
-	for b[i] != ',' && b[i] != '}' && b[i] != ' ' && b[i] != '\t' && b[i] != '\r' && b[i] != '\n' {
-		i++
-	}
-	return i
 }
 
 // unquote is the text of a JSON string, which must be valid.
@@ -103,4 +70,34 @@ func isNumber(value []byte) bool { return value[0] == '-' || '0' <= value[0] && 
 func number(value []byte) float64 {
 	f, _ := strconv.ParseFloat(string(value), 64)
 	return f
+}
+
+// quote is a text as a JSON string.
+func quote(text string) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(text) // a string can always be written
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+// seqNumber is the number of a frame as a client sends it.
+type seqNumber struct {
+	n    uint64
+	wild bool // a number that no frame can have: negative, or too large
+}
+
+// parseSeq takes a JSON number; false: it is not a whole one.
+func parseSeq(value []byte) (seqNumber, bool) {
+	if n, err := strconv.ParseUint(string(value), 10, 64); err == nil {
+		return seqNumber{n: n}, true
+	}
+	f := number(value)
+	switch {
+	case f != math.Trunc(f):
+		return seqNumber{}, false
+	case f < 0 || f >= 1<<53:
+		return seqNumber{wild: true}, true
+	}
+	return seqNumber{n: uint64(f)}, true // as 1e3 or 5.0
 }

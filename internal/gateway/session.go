@@ -3,37 +3,51 @@ package gateway
 import (
 	"context"
 	"log/slog"
+	"math"
+	"time"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/netloop"
 )
 
-// link is the value of a session: who it belongs to. It holds no pointer, so the table's memory is
-// nothing to the collector.
+// link is the value of a session: who it belongs to. Most sessions are no more than this.
 type link struct {
-	conn  netloop.ID
+	state *state     // what there is beyond the link; where it is not nil, the rest means nothing
+	conn  netloop.ID // the connection that it began and ends with
 	wants wants
 }
 
 // wants are the wishes of a client.
 type wants uint8
 
-const wantsExpiring wants = 1 << iota // to be told when grace begins
+const (
+	wantsExpiring wants = 1 << iota // to be told when grace begins
+	wantsResume                     // to keep its session when the connection is lost
+)
 
 // Reason is why a session ended.
 type Reason string
 
-// The reasons. The first two are time's.
+// The reasons. The first three are time's.
 const (
 	ReasonIdle     Reason = "idle"     // its idle timeout and grace passed
 	ReasonLifetime Reason = "lifetime" // its lifetime passed
+	ReasonWindow   Reason = "window"   // nobody resumed it in time
 	ReasonBye      Reason = "bye"      // the client said bye
 	ReasonClosed   Reason = "closed"   // the client closed its connection
 	ReasonLost     Reason = "lost"     // the connection broke, or showed no life
 	ReasonSlow     Reason = "slow"     // the client did not read
+	ReasonRevoked  Reason = "revoked"  // the operator ended it
+	ReasonEvicted  Reason = "evicted"  // it made room for a new one
 	ReasonPolicy   Reason = "policy"   // the client broke the protocol or a limit
 	ReasonDrained  Reason = "drained"  // the daemon is going away
 )
+
+// byTime says whether time ended the session.
+func (r Reason) byTime() bool {
+	return r == ReasonIdle || r == ReasonLifetime || r == ReasonWindow
+}
 
 func reasonOf(r engine.Reason) Reason {
 	if r == engine.ReasonLifetime {
@@ -45,21 +59,47 @@ func reasonOf(r engine.Reason) Reason {
 // End is the one event that each session ends in.
 type End struct {
 	Session string
+	User    string // "" where it has none
 	Reason  Reason
+	Late    time.Duration // how long after its time it ended, where time ended it
 }
 
-// begin makes a session for a connection.
-func (g *Gateway) begin(c netloop.Conn, w wants) (engine.Session[link], error) {
-	s, err := g.table.Create(link{conn: c.ID(), wants: w})
-	if err != nil {
-		return s, err
+// forever is an idle timeout that never passes.
+const forever time.Duration = math.MaxInt64
+
+// create makes a session, of which nobody has heard yet. Where the table is full and the policy is
+// to evict, the idlest goes.
+func (g *Gateway) create(l link) (engine.Session[link], error) {
+	s, err := g.enter(l)
+	for n := 0; err != nil && n < evictTries && g.evictIdlest(err); n++ {
+		s, err = g.enter(l)
 	}
+	if err == nil {
+		g.idlest.add(g, s)
+	}
+	return s, err
+}
+
+// enter enters a session into the table.
+func (g *Gateway) enter(l link) (engine.Session[link], error) {
+	st := l.state
+	if st == nil {
+		return g.table.Create(l)
+	}
+	st.mu.Lock() // others may find it before it has its ref
+	defer st.mu.Unlock()
+	s, err := g.table.Create(l)
+	st.ref = s.Ref()
+	return s, err
+}
+
+// began says that a session of a connection has begun. It is called in a callback about c.
+func (g *Gateway) began(c netloop.Conn, s engine.Session[link]) {
 	c.SetTag(uint64(s.Ref()))
 	c.Ready()
 	if g.log.Enabled(context.Background(), slog.LevelDebug) {
 		g.log.Debug("session began", "session", s.ID(), "remote", c.Remote())
 	}
-	return s, nil
 }
 
 // session is the session of a connection. Its methods say whether it lives.
@@ -67,50 +107,164 @@ func (g *Gateway) session(c netloop.Conn) engine.Session[link] {
 	return g.table.At(engine.Ref(c.Tag()))
 }
 
-// end ends the session of a connection, if it has one that lives.
+// finish ends a session, and gives the connection that it was on, if any. It gives ok only to who
+// ended it: not where it had ended before, or where still (nil: always) says that the reason to end
+// it is gone; that is asked under the lock of the state.
+func (g *Gateway) finish(
+	s engine.Session[link], why Reason, late time.Duration, still func(st *state) bool,
+) (conn netloop.ID, ok bool) {
+	l, ok := s.Value()
+	if !ok {
+		return 0, false
+	}
+	e := End{Reason: why, Late: late}
+	if l.state != nil || g.reports() {
+		e.Session = s.ID() // afterwards it has none
+	}
+	if l.state == nil {
+		if l, ok = s.Remove(); ok && l.state == nil {
+			g.report(e)
+		} else if ok { // it has got one just now
+			return g.took(l.state, e), true
+		}
+		return l.conn, ok
+	}
+	st := l.state
+	st.mu.Lock()
+	if still != nil && !still(st) {
+		st.mu.Unlock()
+		return 0, false
+	}
+	if _, ok = s.Remove(); !ok {
+		st.mu.Unlock()
+		return 0, false
+	}
+	conn, told := g.endLocked(st, &e)
+	st.mu.Unlock()
+	if told {
+		g.report(e)
+	}
+	return conn, true
+}
+
+// took takes down the state of a session that was removed, and reports the end.
+func (g *Gateway) took(st *state, e End) (conn netloop.ID) {
+	st.mu.Lock()
+	conn, told := g.endLocked(st, &e)
+	st.mu.Unlock()
+	if told {
+		g.report(e)
+	}
+	return conn
+}
+
+// end ends the session of a connection, if it has one that lives and is still on it.
 func (g *Gateway) end(c netloop.Conn, why Reason) {
-	s := g.session(c)
-	var id string
-	if g.reports() {
-		id = s.ID() // afterwards it has none
+	g.finish(g.session(c), why, 0, func(st *state) bool { return st.conn == c.ID() })
+}
+
+// endLocked takes down the state of a session that has ended. The end is to be reported, once the
+// lock is free, unless the session never began, or messages of its client are still on their way:
+// then who delivers the last one does it.
+func (g *Gateway) endLocked(st *state, e *End) (conn netloop.ID, toReport bool) {
+	conn, asked := st.conn, st.phase == asking
+	st.conn, st.phase = 0, ended
+	st.leaveBy.Store(0)
+	e.User = st.user()
+	if st.resumable() && e.Reason != ReasonBye {
+		t := g.elapsed()
+		stone := tombstone{newest: st.newest, reason: e.Reason, until: t + tombstoneLife}
+		copy(stone.id[:], e.Session)
+		if st.recent != nil && t < st.recent.spareUntil {
+			stone.spare = st.recent.spare
+		}
+		g.tombstones.add(stone, t)
 	}
-	if _, ok := s.Remove(); ok {
-		g.ended(id, why)
+	st.forget(&g.replays)
+	g.users.leave(st)
+	if asked {
+		g.pending.Add(-1)
+		return conn, false
 	}
+	f := st.flight
+	if f == nil {
+		return conn, true
+	}
+	for _, c := range f.calls {
+		c.cancel()
+	}
+	if len(f.waiting) > 0 {
+		f.last = e
+		return conn, false
+	}
+	return conn, true
 }
 
 // reports says whether anybody asks for the ends of sessions.
 func (g *Gateway) reports() bool {
-	return g.o.OnEnd != nil || g.log.Enabled(context.Background(), slog.LevelDebug)
+	return g.o.OnEnd != nil || !g.prompt || g.log.Enabled(context.Background(), slog.LevelDebug)
 }
 
-// ended reports an end. Only who ended the session calls it.
-func (g *Gateway) ended(id string, why Reason) {
-	g.log.Debug("session ended", "session", id, "reason", why)
+// report tells of an end, once for each session.
+func (g *Gateway) report(e End) {
+	g.log.Debug("session ended", "session", e.Session, "reason", e.Reason)
+	g.o.Backend.Ended(backend.Session{ID: e.Session, User: e.User},
+		backend.End{Reason: string(e.Reason), ByTime: e.Reason.byTime()})
 	if g.o.OnEnd != nil {
-		g.o.OnEnd(End{Session: id, Reason: why})
+		g.o.OnEnd(e)
 	}
 }
 
-// onExpire tells the clients whose sessions time has ended and closes their connections.
+// expired is one session of a batch that time has ended.
+type expired struct {
+	End
+	conn netloop.ID
+	told bool // it is to be reported now
+}
+
+// onExpire takes down the sessions that time has ended, reports them, tells their clients and
+// closes their connections. All are taken down first, so that whoever resumes meanwhile learns why
+// not.
 func (g *Gateway) onExpire(batch []engine.Expired[link]) {
+	t := now()
+	ends := g.expiring[:0]
 	for i := range batch {
-		e := batch[i]
-		if g.reports() {
-			g.ended(e.ID(), reasonOf(e.Reason))
+		x := &batch[i]
+		e := expired{conn: x.Value.conn, told: g.reports()}
+		e.Reason, e.Late = reasonOf(x.Reason), t.Sub(x.Due)
+		if st := x.Value.state; st != nil {
+			e.Session = x.ID()
+			st.mu.Lock()
+			e.conn, e.told = g.endLocked(st, &e.End)
+			st.mu.Unlock()
+		} else if e.told {
+			e.Session = x.ID()
 		}
-		c, ok := g.net.Conn(e.Value.conn)
-		if !ok {
-			continue // it ended by itself at the same moment
+		ends = append(ends, e)
+	}
+	for i := range ends {
+		e := &ends[i]
+		if e.told {
+			g.report(e.End)
 		}
-		if c.Protocol() != ProtocolRaw {
-			sendExpired(c, e)
+		if c, ok := g.net.Conn(e.conn); ok {
+			sayExpired(c, batch[i].AppendID, e.Reason)
 		}
-		if e.Reason == engine.ReasonLifetime {
-			c.Close(codeLifetime, "session lifetime")
-		} else {
-			c.Close(codeIdle, "session idle")
-		}
+	}
+	clear(ends)
+	g.expiring = ends
+}
+
+// sayExpired tells a client that the time of its session is over, and closes the connection.
+func sayExpired(c netloop.Conn, appendID func([]byte) []byte, why Reason) {
+	if c.Protocol() != ProtocolRaw {
+		sendExpired(c, appendID, why)
+	}
+	switch why {
+	case ReasonLifetime:
+		c.Close(codeLifetime, "session lifetime")
+	default:
+		c.Close(codeIdle, "session idle")
 	}
 }
 
@@ -118,7 +272,15 @@ func (g *Gateway) onExpire(batch []engine.Expired[link]) {
 func (g *Gateway) onGrace(batch []engine.Session[link]) {
 	for _, s := range batch {
 		l, ok := s.Value()
-		if !ok || l.wants&wantsExpiring == 0 {
+		if !ok {
+			continue
+		}
+		if l.state != nil {
+			l.state.mu.Lock()
+			l.conn, l.wants = l.state.conn, l.state.wants
+			l.state.mu.Unlock()
+		}
+		if l.wants&wantsExpiring == 0 {
 			continue
 		}
 		info, ok := s.Info()

@@ -21,6 +21,12 @@ func (t *Tokens) Set(secrets []string) {
 	t.hashes.Store(&hashes)
 }
 
+// Any says whether clients are asked for one.
+func (t *Tokens) Any() bool {
+	hashes := t.hashes.Load()
+	return hashes != nil && len(*hashes) > 0
+}
+
 // Allow says whether secret is one of them, in a time that tells nothing about them.
 func (t *Tokens) Allow(secret string) bool {
 	hashes := t.hashes.Load()

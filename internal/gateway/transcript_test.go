@@ -1,67 +1,78 @@
 package gateway
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
-
-	"github.com/curfew-go/curfew/internal/netloop/netlooptest"
 )
 
-// TestTranscripts plays the conversations in testdata. Their lines are:
+// TestTranscripts plays the conversations in testdata in fake time. Their lines are:
 //
 //	# remark
-//	! OPTION DURATION   grace or lifetime of the gateway
+//	! OPTION VALUE      an option of the gateway; see transcriptOptions
 //	= PROTOCOL          connects, asking for a subprotocol or for none
 //	> TEXT              the client sends a text message
 //	>> HEX              the client sends a binary message
-//	< {JSON}            the server sends a text message; S is its session's ID
-//	                    and N the time until it ends
+//	~ HEX               the client sends bytes that are no proper frame
+//	< {JSON}            the server sends a text message
 //	< WORDS             the server sends something else, in the words of netlooptest
 //	+ DURATION          time passes; it begins at 2000-01-01
+//	* COMMAND ...       something else happens; see player.command
+//	% REASON $SESSION   the session ends, or has ended, for that reason
+//
+// A letter before =, >, >>, ~ or < names one of several connections. In what the server says, $NAME
+// stands for a word that may be anything where the name comes for the first time, and must be the
+// same from there on; $_ may always be anything. In what the client says it is that word. [1..3]
+// before a text that the server sends stands for as many, with %d for the numbers.
+//
+// However a transcript ends, each of its sessions must then end once and leave nothing behind.
 func TestTranscripts(t *testing.T) {
-	transcripts(t, func(t *testing.T, file string, lines []string) {
+	transcripts(t, func(t *testing.T, s *script) {
 		t.Helper()
-		bubble(t, transcriptOptions(t, lines), func(w *world) {
-			p := player{w: w}
-			p.playAll(file, lines)
-		})
+		bubble(t, s.options(t, 1), func(w *world) { play(w, s, 0) })
 	})
 }
 
-// TestTranscripts_OverSockets plays the same conversations in real time, which is why no line may
-// need to be on time: a transcript waits for no more than two thirds of what ends its session.
+// TestTranscripts_OverSockets plays the same conversations over sockets in each mode. Where time
+// must pass it passes faster than written, and no line may need to be on time: a transcript waits
+// for no more than a third of what ends its session. What rests on times that nobody can set
+// ("! time fake") cannot be played so.
 func TestTranscripts_OverSockets(t *testing.T) {
-	const hurry = 200 // how many times faster than written
-	transcripts(t, func(t *testing.T, file string, lines []string) {
+	transcripts(t, func(t *testing.T, s *script) {
 		t.Helper()
+		if s.option("time") == "fake" {
+			return
+		}
 		t.Parallel()
+		hurry := 1
+		if s.timed() {
+			hurry = 200
+		}
 		for name, mode := range modes() {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				o := transcriptOptions(t, lines)
-				o.IdleTimeout = idle / hurry
-				o.Grace /= hurry
-				o.MaxLifetime /= hurry
+				o := s.options(t, hurry)
 				o.Net.Mode = mode
-				overSockets(t, o, func(w *world) {
-					p := player{w: w, hurry: hurry}
-					p.playAll(file, lines)
-				})
+				overSockets(t, o, func(w *world) { play(w, s, hurry) })
 			})
 		}
 	})
 }
 
+// script is a transcript as it is written.
+type script struct {
+	file  string
+	lines []string
+}
+
 // transcripts runs f for each conversation.
-func transcripts(t *testing.T, f func(t *testing.T, file string, lines []string)) {
+func transcripts(t *testing.T, f func(t *testing.T, s *script)) {
 	t.Helper()
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -72,144 +83,92 @@ func transcripts(t *testing.T, f func(t *testing.T, file string, lines []string)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
-		t.Run(filepath.Base(file), func(t *testing.T) { f(t, file, lines) })
+		s := &script{file, strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")}
+		t.Run(filepath.Base(file), func(t *testing.T) { f(t, s) })
 	}
 }
 
-func transcriptOptions(t *testing.T, lines []string) (o Options) {
+// option is the value of an option, "" where it is not set.
+func (s *script) option(name string) string {
+	for _, line := range s.lines {
+		if value, ok := strings.CutPrefix(line, "! "+name+" "); ok {
+			return value
+		}
+	}
+	return ""
+}
+
+// timely is what a script waits for.
+var timed = regexp.MustCompile(`^\+|session_expir|close 420[012]|^% (idle|lifetime|window)`)
+
+// timed says whether something must pass.
+func (s *script) timed() bool {
+	return slices.ContainsFunc(s.lines, timed.MatchString)
+}
+
+// options are those of the gateway. Times that end sessions are shortened.
+func (s *script) options(t *testing.T, hurry int) Options {
 	t.Helper()
-	for _, line := range lines {
-		var name, value string
-		if n, _ := fmt.Sscanf(line, "! %s %s", &name, &value); n != 2 {
-			continue
+	d := func(name, standard string) time.Duration {
+		value := s.option(name)
+		if value == "" {
+			value = standard
 		}
 		d, err := time.ParseDuration(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		switch name {
-		case "grace":
-			o.Grace = d
-		case "lifetime":
-			o.MaxLifetime = d
-		default:
-			t.Fatalf("no option %s", name)
+		return d
+	}
+	n := func(name string) int {
+		value := s.option(name)
+		if value == "" {
+			return 0
 		}
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	short := time.Duration(hurry)
+	o := Options{
+		IdleTimeout: d("idle", "5m") / short, Grace: d("grace", "0s") / short,
+		MaxLifetime: d("lifetime", "0s") / short, ResumeWindow: d("window", "2m") / short,
+		BackendTimeout: d("timeout", "30s"),
+		MaxSessions:    n("sessions"), MaxSessionsPerUser: n("user-sessions"),
+		EvictIdle:      s.option("on-session-limit") == "evict-idle",
+		EvictUsersIdle: s.option("on-user-limit") == "evict-idle",
+		Backend:        newPatient(s.option("application") == "slow"),
+	}
+	o.Net.PingInterval = d("ping", "0s")
+	if s.option("hello") != "" {
+		o.Net.HelloTimeout = d("hello", "") / short
+	}
+	if s.option("touch") == "any" {
+		o.TouchOn = TouchAny
+	}
+	if token := s.option("token"); token != "" {
+		o.Tokens = new(Tokens)
+		o.Tokens.Set([]string{token})
 	}
 	return o
 }
 
-// player plays one transcript.
-type player struct {
-	w  *world
-	c  *netlooptest.Client
-	id string // the session's, once it was seen
-	// Over sockets time is real, and passes this many times faster than written; 0: in a bubble.
-	hurry int
-}
-
-// playAll plays a transcript up to the end of its connection.
-func (p *player) playAll(file string, lines []string) {
-	p.w.t.Helper()
-	for i, line := range lines {
+// play plays a transcript up to the end of its gateway.
+func play(w *world, s *script, hurry int) {
+	w.t.Helper()
+	p := player{w: w, hurry: hurry, words: make(map[string]string)}
+	for i, line := range s.lines {
+		p.at = fmt.Sprintf("%s:%d: %s", s.file, i+1, line)
 		if err := p.play(line); err != nil {
-			p.w.t.Fatalf("%s:%d: %v", file, i+1, err)
+			w.t.Fatalf("%s\n%v", p.at, err)
 		}
 	}
-	p.c.Close(1000)
-	p.c.Want("eof")
-	p.w.mu.Lock()
-	last := p.w.last
-	p.w.mu.Unlock()
-	p.w.want(p.w.t, 1, last)
-}
-
-var (
-	sessionID = regexp.MustCompile(`"session_id":"([A-Za-z0-9_-]{32})"`)
-	inMS      = regexp.MustCompile(`"in_ms":\d+`)
-	idleS     = regexp.MustCompile(`"idle_s":([\d.]+)`)
-
-	// timely is what differs where time is real.
-	timely = regexp.MustCompile(
-		`"(t|idle_s)":[\d.]+|"(created_at|last_activity|deadline|uptime_human)":"[^"]*"`)
-)
-
-func (p *player) play(line string) error {
-	mark, rest, _ := strings.Cut(line, " ")
-	switch mark {
-	case "#", "!":
-	case "=":
-		var headers []string
-		if rest != "" {
-			headers = append(headers, "Sec-WebSocket-Protocol: "+rest)
+	for i := range p.conns {
+		if c := p.conns[i]; c != nil {
+			_ = c.Conn.Close()
 		}
-		p.c = p.w.upgrade(headers...)
-	case ">":
-		p.c.Text(p.hurried(rest))
-	case ">>":
-		b, err := hex.DecodeString(rest)
-		if err != nil {
-			return err
-		}
-		p.c.Binary(b)
-	case "+":
-		d, err := time.ParseDuration(rest)
-		if err != nil {
-			return err
-		}
-		p.pass(d)
-	case "<":
-		return p.expect(rest)
-	default:
-		return fmt.Errorf("%q is no line of a transcript", line)
 	}
-	return nil
-}
-
-func (p *player) expect(want string) error {
-	if strings.HasPrefix(want, "{") {
-		want = "text " + want
-	}
-	got := strings.TrimSpace(p.c.Next())
-	if m := sessionID.FindStringSubmatch(got); m != nil && p.id == "" {
-		p.id = m[1]
-	}
-	if p.id != "" {
-		got = strings.ReplaceAll(got, p.id, "S")
-	}
-	got = inMS.ReplaceAllString(got, `"in_ms":N`)
-	if p.hurry > 0 {
-		got = timely.ReplaceAllString(got, `"$1$2":N`)
-		want = timely.ReplaceAllString(want, `"$1$2":N`)
-	}
-	if got != want {
-		return fmt.Errorf("the server said\n%s\nwant\n%s", got, want)
-	}
-	return nil
-}
-
-// pass lets time pass, in which the server must be quiet.
-func (p *player) pass(d time.Duration) {
-	p.w.t.Helper()
-	if p.hurry > 0 {
-		p.c.Quiet(d / time.Duration(p.hurry))
-		return
-	}
-	time.Sleep(d)
-	synctest.Wait()
-}
-
-// hurried is what a client says whose time passes faster.
-func (p *player) hurried(text string) string {
-	if p.hurry == 0 {
-		return text
-	}
-	return idleS.ReplaceAllStringFunc(text, func(s string) string {
-		seconds, err := strconv.ParseFloat(idleS.FindStringSubmatch(s)[1], 64)
-		if err != nil {
-			return s
-		}
-		return fmt.Sprintf(`"idle_s":%g`, seconds/float64(p.hurry))
-	})
+	w.wantNothingLeft()
 }

@@ -319,7 +319,7 @@ func (l *life) finish() error {
 		}
 		fallthrough
 	default:
-		if l.peer.close(1000) != nil {
+		if l.peer.close() != nil {
 			return broken(wasReset)
 		}
 	}

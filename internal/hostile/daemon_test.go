@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -56,6 +55,8 @@ type setup struct {
 	args    []string
 	files   int      // how many it may open; 0: as many as this process
 	headers []string // of its neighbour
+	app     bool     // behind it is an application of the test, and not the built-in one
+	asks    bool     // its neighbour asks the daemon, and not what is behind it
 }
 
 // eachMode runs a test against a daemon in each mode, beside others.
@@ -75,6 +76,8 @@ type daemon struct {
 	t      *testing.T
 	mode   string
 	addr   string
+	admin  string       // where its operators ask, "": nowhere
+	app    *application // nil: the built-in one
 	cmd    *exec.Cmd
 	stdin  io.WriteCloser
 	stdout *bufio.Reader
@@ -98,13 +101,15 @@ func spawn(t *testing.T, mode string, s setup) *daemon {
 		args = append([]string{"--mode", mode}, args...)
 	}
 	args = append([]string{
-		"--listen", "127.0.0.1:0", "--log-format", "json", "--log-level", "debug",
+		"--listen", "127.0.0.1:0", "--admin", "", "--log-format", "json", "--log-level", "debug",
 		"--drain-window", "0",
 	}, args...)
-	if knows("--admin", "") {
-		args = append(args, "--admin", "")
+	d := &daemon{t: t, mode: mode}
+	if s.app {
+		d.app = newApplication(t)
+		args = append(args, "--backend", d.app.url)
 	}
-	d := &daemon{t: t, mode: mode, cmd: exec.Command(os.Args[0], args...)}
+	d.cmd = exec.Command(os.Args[0], args...)
 	d.cmd.Env = append(os.Environ(), roleEnv+"=daemon")
 	if s.files > 0 {
 		d.cmd.Env = append(d.cmd.Env, filesEnv+"="+strconv.Itoa(s.files))
@@ -127,10 +132,14 @@ func spawn(t *testing.T, mode string, s setup) *daemon {
 	go d.log.read(stderr)
 	t.Cleanup(d.stop)
 	eventually(t, "the daemon listens", func() bool {
-		d.addr = d.log.address()
+		d.addr, d.admin = d.log.addresses()
 		return d.addr != ""
 	})
-	welcome(t, d.addr, s.headers...)
+	if s.asks {
+		welcomeAsking(t, d.addr)
+	} else {
+		welcome(t, d.addr, s.headers...)
+	}
 	eventually(t, "the neighbour has a session", func() bool { return d.log.live() == 1 })
 	d.base = d.measure()
 	return d
@@ -233,111 +242,6 @@ func (d *daemon) settle() {
 func (d *daemon) grown() int {
 	d.t.Helper()
 	return int(d.probe().HeapBytes) - int(d.base.probe.HeapBytes)
-}
-
-// logBook is what a daemon has logged.
-type logBook struct {
-	done chan struct{} // closed when the daemon has closed its log
-
-	mu struct {
-		sync.Mutex
-		listening string
-		sessions  map[string]account
-		open      int
-		other     strings.Builder // lines that are no JSON: panics, races
-		counts    map[string]int  // lines by message
-	}
-}
-
-// account is what the log says about one session.
-type account struct{ began, ended int }
-
-// read takes the log apart.
-func (l *logBook) read(r io.Reader) {
-	defer close(l.done)
-	lines := bufio.NewReader(r)
-	for {
-		b, err := lines.ReadBytes('\n')
-		l.line(b)
-		if err != nil {
-			return
-		}
-	}
-}
-
-func (l *logBook) line(b []byte) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.mu.sessions == nil {
-		l.mu.sessions, l.mu.counts = make(map[string]account), make(map[string]int)
-	}
-	var line struct{ Msg, Address, Session, Level string }
-	if json.Unmarshal(b, &line) != nil {
-		l.mu.other.Write(b)
-		return
-	}
-	l.mu.counts[line.Msg]++
-	if line.Level == "ERROR" {
-		l.mu.other.Write(b)
-	}
-	a := l.mu.sessions[line.Session]
-	switch line.Msg {
-	case "listening":
-		l.mu.listening = line.Address
-		return
-	case "session began":
-		l.mu.open++
-		a.began++
-	case "session ended":
-		l.mu.open--
-		a.ended++
-	default:
-		return
-	}
-	l.mu.sessions[line.Session] = a
-}
-
-// address is where the daemon listens, "" before it does.
-func (l *logBook) address() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mu.listening
-}
-
-// live is how many sessions have begun and not ended.
-func (l *logBook) live() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mu.open
-}
-
-// count is how many lines have a message.
-func (l *logBook) count(message string) int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mu.counts[message]
-}
-
-// has says whether a session has begun.
-func (l *logBook) has(session string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.mu.sessions[session].began > 0
-}
-
-// audit is called when the daemon is gone.
-func (l *logBook) audit(t *testing.T) {
-	t.Helper()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for id, a := range l.mu.sessions {
-		if a != (account{1, 1}) {
-			t.Errorf("session %q began %d times and ended %d times", id, a.began, a.ended)
-		}
-	}
-	if l.mu.other.Len() > 0 {
-		t.Errorf("the daemon complains:\n%s", l.mu.other.String())
-	}
 }
 
 // eventually waits until something is so.

@@ -64,7 +64,7 @@ func meetExpiry(t *testing.T, addr string, timeout time.Duration) bool {
 	case 1:
 		_ = p.nc.(*net.TCPConn).CloseWrite()
 	case 2:
-		_ = p.close(1000)
+		_ = p.close()
 	case 3:
 		_ = p.text(`{"op":"message","data":"alive?"}`) // which is in time, or not
 	}

@@ -178,9 +178,9 @@ func (p *peer) text(s string) error {
 	return p.write(netlooptest.Frame(opText, true, []byte(s)))
 }
 
-// close sends a close frame.
-func (p *peer) close(code uint16) error {
-	payload := binary.BigEndian.AppendUint16(nil, code)
+// close sends a close frame with 1000.
+func (p *peer) close() error {
+	payload := binary.BigEndian.AppendUint16(nil, 1000)
 	return p.write(netlooptest.Frame(opClose, true, payload))
 }
 
@@ -316,7 +316,13 @@ func welcome(t *testing.T, addr string, headers ...string) {
 		t.Fatalf("the neighbour: %v", err)
 	}
 	n := &neighbour{stop: make(chan struct{}), done: make(chan struct{})}
-	go n.run(p)
+	go n.run(p, n.saying)
+	n.watch(t)
+}
+
+// watch looks after a neighbour until the test ends.
+func (n *neighbour) watch(t *testing.T) {
+	t.Helper()
 	t.Cleanup(func() {
 		close(n.stop)
 		<-n.done
@@ -326,21 +332,26 @@ func welcome(t *testing.T, addr string, headers ...string) {
 	})
 }
 
-func (n *neighbour) run(p *peer) {
+// saying says the next thing.
+func (n *neighbour) saying(p *peer) error {
+	return p.echo(fmt.Sprintf("neighbour %d", n.answered))
+}
+
+func (n *neighbour) run(p *peer, speak func(p *peer) error) {
 	defer close(n.done)
 	tick := time.NewTicker(neighbourPace)
 	defer tick.Stop()
 	for n.err == nil {
 		select {
 		case <-n.stop:
-			n.err = p.close(1000)
+			n.err = p.close()
 			if got := p.said(); n.err == nil && got != "close 1000 " {
 				n.err = fmt.Errorf("the goodbye is answered by %q", got)
 			}
 			return
 		case <-tick.C:
 		}
-		if n.err = p.echo(fmt.Sprintf("neighbour %d", n.answered)); n.err == nil {
+		if n.err = speak(p); n.err == nil {
 			n.answered++
 		}
 	}

@@ -216,7 +216,7 @@ func TestTLS_BadCertificateIsNoStart(t *testing.T) {
 	p := newPair(t)
 	run := func() error {
 		return Run(t.Context(), Process{
-			Args:   p.args("--listen", "127.0.0.1:0"),
+			Args:   p.args("--listen", "127.0.0.1:0", "--admin", ""),
 			Stdout: io.Discard, Stderr: io.Discard,
 		})
 	}

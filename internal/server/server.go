@@ -6,7 +6,7 @@
 //
 // The first SIGTERM or SIGINT (or the end of ctx) drains: nobody is accepted any more, and the
 // clients are let go evenly over --drain-window. A second one ends at once. SIGHUP reads the token
-// file and the certificate again.
+// files and the certificate again.
 package server
 
 import (
@@ -19,9 +19,12 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/config"
 	"github.com/curfew-go/curfew/internal/gateway"
 	"github.com/curfew-go/curfew/internal/handshake"
@@ -91,16 +94,22 @@ type daemon struct {
 	log      *slog.Logger
 	signals  <-chan os.Signal
 	tokens   *gateway.Tokens
+	backend  backend.Backend
 	gateway  *gateway.Gateway
 	listener net.Listener
+	operator *operator    // nil: none
 	tls      *certificate // nil: no TLS
 	summary  *summary
+
+	draining   atomic.Bool
+	drainAsked chan struct{} // by the operator; room for one
 }
 
 func newDaemon(loaded *config.Loaded, p Process) (*daemon, error) {
 	c := loaded.Config
 	d := &daemon{
 		config: c, log: newLogger(c, p.Stderr), signals: p.Signals, tokens: new(gateway.Tokens),
+		drainAsked: make(chan struct{}, 1),
 	}
 	d.tokens.Set(c.Tokens)
 	for _, w := range loaded.Warnings {
@@ -112,19 +121,33 @@ func newDaemon(loaded *config.Loaded, p Process) (*daemon, error) {
 			return nil, err
 		}
 	}
-	listener, err := netloop.Listen(context.Background(), c.Listen)
-	if err != nil {
+	if err := d.open(); err != nil {
 		return nil, err
 	}
-	d.gateway, err = gateway.New(d.options(listener))
-	if err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
-	d.listener = listener
 	d.summary = &summary{log: d.log, stats: d.gateway.Stats}
-	d.log.Info("listening", "address", listener.Addr().String(), "paths", c.Paths,
-		"mode", c.Mode, "tls", d.tls != nil, "version", p.Version, "pid", os.Getpid())
+	d.log.Info("listening", "address", d.listener.Addr().String(), "paths", c.Paths,
+		"admin", d.operator.address(), "mode", c.Mode, "tls", d.tls != nil,
+		"version", p.Version, "pid", os.Getpid())
 	return d, nil
+}
+
+// open makes what serves, or nothing of it.
+func (d *daemon) open() (err error) {
+	if d.backend, err = d.newApplication(); err != nil {
+		return err
+	}
+	if d.listener, err = netloop.Listen(context.Background(), d.config.Listen); err != nil {
+		return errors.Join(err, d.closeBackend(context.Background(), abortPatience))
+	}
+	if d.gateway, err = gateway.New(d.options(d.listener)); err != nil {
+		return errors.Join(err, d.listener.Close(),
+			d.closeBackend(context.Background(), abortPatience))
+	}
+	if d.operator, err = d.openOperator(); err != nil {
+		return errors.Join(err, d.listener.Close(), d.gateway.Close(),
+			d.closeBackend(context.Background(), abortPatience))
+	}
+	return nil
 }
 
 // tlsConfig is what connections speak TLS by; nil: they do not.
@@ -141,6 +164,10 @@ func (d *daemon) options(l net.Listener) gateway.Options {
 	o := gateway.Options{
 		IdleTimeout: c.IdleTimeout, Grace: c.Grace, MaxLifetime: c.MaxLifetime,
 		Tick: c.Tick, MaxSessions: c.MaxSessions,
+		ResumeWindow: c.ResumeWindow, EvictIdle: c.OnSessionLimit == evictIdle,
+		MaxSessionsPerUser: c.MaxSessionsPerUser, EvictUsersIdle: c.OnUserLimit == evictIdle,
+		SessionMaxInflight: c.SessionMaxInflight, GlobalMaxInflight: c.GlobalMaxInflight,
+		Backend: d.backend, BackendTimeout: c.BackendTimeout,
 		Net:              netOptions(c, l),
 		Tokens:           d.tokens,
 		MaxRefusedHellos: c.MaxRefusedHellos,
@@ -155,6 +182,9 @@ func (d *daemon) options(l net.Listener) gateway.Options {
 	o.Net.TLS = d.tlsConfig()
 	return o
 }
+
+// evictIdle is the policy of a limit by which the idlest goes.
+const evictIdle = "evict-idle"
 
 // netOptions are those of the network side.
 func netOptions(c config.Config, l net.Listener) netloop.Options {
@@ -189,6 +219,7 @@ func netOptions(c config.Config, l net.Listener) netloop.Options {
 func (d *daemon) run(ctx context.Context) error {
 	served := make(chan error, 1)
 	go func() { served <- d.gateway.Serve(d.listener) }()
+	go d.operator.serve(d.log)
 	summing, stopSumming := context.WithCancel(context.Background())
 	summed := make(chan struct{})
 	go func() {
@@ -197,7 +228,8 @@ func (d *daemon) run(ctx context.Context) error {
 	}()
 
 	err := d.serve(ctx, served)
-	err = errors.Join(err, d.gateway.Close())
+	err = errors.Join(err, d.gateway.Close(), d.operator.close())
+	err = errors.Join(err, d.closeBackend(context.Background(), abortPatience))
 	stopSumming()
 	<-summed
 	d.summary.write()
@@ -212,19 +244,23 @@ func (d *daemon) serve(ctx context.Context, served <-chan error) error {
 		case err := <-served:
 			return err // the listener broke: Drain was not called yet
 		case <-ctx.Done():
-			return d.drain("context ended")
+			return d.drain("context ended", nil)
+		case <-d.drainAsked:
+			return d.drain("asked by the operator", nil)
 		case s := <-d.signals:
 			if s == syscall.SIGHUP {
 				d.reread()
 				continue
 			}
-			return d.drain(s.String())
+			return d.drain(s.String(), s)
 		}
 	}
 }
 
-// drain lets the clients go, until a second signal comes.
-func (d *daemon) drain(why string) error {
+// drain lets the clients go, until a second signal comes; first is the one that began it, nil where
+// something else did.
+func (d *daemon) drain(why string, first os.Signal) error {
+	d.draining.Store(true)
 	d.log.Info("draining", "reason", why, "window", d.config.DrainWindow,
 		"live", d.gateway.Stats().Live)
 	ctx, interrupt := context.WithCancel(context.Background())
@@ -235,41 +271,71 @@ func (d *daemon) drain(why string) error {
 			case <-ctx.Done():
 				return
 			case s := <-d.signals:
-				if s != syscall.SIGHUP {
+				switch {
+				case s == syscall.SIGHUP:
+				case first == nil: // an orchestrator's, after it has asked for the drain
+					first = s
+				default:
 					interrupt()
 				}
 			}
 		}
 	}()
-	if err := d.gateway.Drain(ctx, d.config.DrainWindow); err != nil {
+	err := d.gateway.Drain(ctx, d.config.DrainWindow)
+	if err == nil {
+		err = d.closeBackend(ctx, endPatience)
+	}
+	if ctx.Err() != nil {
 		return ErrInterrupted
 	}
-	return nil
+	return err
+}
+
+// endPatience is how long the application may be told of ends when the daemon ends by itself, and
+// abortPatience when it was cut short.
+const (
+	endPatience   = 10 * time.Second
+	abortPatience = time.Second
+)
+
+// closeBackend tells the application what it has not been told yet. Twice is fine.
+func (d *daemon) closeBackend(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return d.backend.Close(ctx)
 }
 
 // reread reads the files again that may change while the daemon runs. What cannot be read stays as
 // it was.
 func (d *daemon) reread() {
-	if d.config.TokenFile == "" && d.tls == nil {
+	if d.config.TokenFile == "" && d.config.AdminTokenFile == "" && d.tls == nil {
 		d.log.Info("nothing to read again", "signal", "SIGHUP")
 		return
 	}
 	if d.config.TokenFile != "" {
-		d.rereadTokens()
+		d.rereadTokens(d.config.TokenFile, func(tokens []string) error {
+			d.tokens.Set(tokens)
+			return nil
+		})
+	}
+	if d.config.AdminTokenFile != "" && d.operator != nil {
+		d.rereadTokens(d.config.AdminTokenFile, d.operator.server.SetTokens)
 	}
 	if d.tls != nil {
 		d.rereadCertificate()
 	}
 }
 
-func (d *daemon) rereadTokens() {
-	tokens, err := config.ReadTokens(d.config.TokenFile)
+func (d *daemon) rereadTokens(file string, set func([]string) error) {
+	tokens, err := config.ReadTokens(file)
+	if err == nil {
+		err = set(tokens)
+	}
 	if err != nil {
 		d.log.Error("the old tokens stay", "error", err)
 		return
 	}
-	d.tokens.Set(tokens)
-	d.log.Info("tokens read again", "file", d.config.TokenFile, "tokens", len(tokens))
+	d.log.Info("tokens read again", "file", file, "tokens", len(tokens))
 }
 
 func (d *daemon) rereadCertificate() {

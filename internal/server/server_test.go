@@ -28,6 +28,7 @@ const patience = 20 * time.Second
 type running struct {
 	t       *testing.T
 	addr    string
+	admin   string // the operator's API
 	signals chan os.Signal
 	log     *logLines
 	done    chan struct{} // closed when the daemon has ended, with err
@@ -42,7 +43,9 @@ func start(t *testing.T, args, env []string) *running {
 		log: &logLines{lines: make(chan map[string]any, 10_000)},
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	args = append([]string{"--listen", "127.0.0.1:0", "--log-format", "json"}, args...)
+	args = append([]string{
+		"--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--log-format", "json",
+	}, args...)
 	go func() {
 		defer close(r.done)
 		r.err = Run(ctx, Process{
@@ -58,7 +61,8 @@ func start(t *testing.T, args, env []string) *running {
 			t.Error("the daemon does not stop")
 		}
 	})
-	r.addr = r.logged("listening")["address"].(string)
+	line := r.logged("listening")
+	r.addr, r.admin = line["address"].(string), line["admin"].(string)
 	return r
 }
 
@@ -386,7 +390,8 @@ func TestRun_PortInUse(t *testing.T) {
 		}
 	}()
 	err = Run(t.Context(), Process{
-		Args: []string{"--listen", l.Addr().String()}, Stdout: io.Discard, Stderr: io.Discard,
+		Args:   []string{"--listen", l.Addr().String(), "--admin", ""},
+		Stdout: io.Discard, Stderr: io.Discard,
 	})
 	if ExitCode(err) != 1 || !errors.Is(err, syscall.EADDRINUSE) {
 		t.Errorf("Run on a port in use = %v", err)
@@ -400,7 +405,7 @@ func TestRun_TextLog(t *testing.T) {
 	done := make(chan error, 1)
 	go func() {
 		done <- Run(ctx, Process{
-			Args: []string{"--listen", "127.0.0.1:0"}, Env: []string{"EXAI_WS_X=1"},
+			Args: []string{"--listen", "127.0.0.1:0", "--admin", ""}, Env: []string{"EXAI_WS_X=1"},
 			Stdout: io.Discard, Stderr: write, Version: "test",
 		})
 		_ = write.Close()
@@ -436,7 +441,8 @@ func TestRun_TextLog(t *testing.T) {
 func TestMaxRefusedHellos(t *testing.T) {
 	t.Parallel()
 	r := start(t, []string{"--max-refused-hellos", "2", "--token", "right"}, nil)
-	friend := netlooptest.Dial(t, r.addr, "/ws")
+	friend, _ := r.hello(`,"token":"right"`)
+	waiting := netlooptest.Dial(t, r.addr, "/ws")
 	for range 2 {
 		c := netlooptest.Dial(t, r.addr, "/ws")
 		c.Text(`{"op":"hello","token":"wrong"}`)
@@ -452,8 +458,14 @@ func TestMaxRefusedHellos(t *testing.T) {
 	if answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") == "" {
 		t.Errorf("after two refused hellos: %s %v, want 429", answer.Status, answer.Header)
 	}
-	friend.Text(`{"op":"hello","token":"right"}`) // who is in stays in
-	if got := friend.Next(); !strings.Contains(got, `"ok":true`) {
+	// Connections that were open before are no way around: nothing is said of their token.
+	waiting.Text(`{"op":"hello","token":"right"}`)
+	if got := waiting.Next(); !strings.Contains(got, `"error":"unavailable","retry_after":`) {
 		t.Errorf("the hello of an open connection is answered by %s", got)
+	}
+	waiting.Want("close 1013 unavailable")
+	friend.Text(`{"op":"ping"}`) // who is in stays in
+	if got := friend.Next(); !strings.Contains(got, `"op":"pong"`) {
+		t.Errorf("a ping is answered by %s", got)
 	}
 }
