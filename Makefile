@@ -37,7 +37,7 @@ E2E_PARALLEL ?= 12
 
 .PHONY: help
 help: ## print this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: run
 run: ## start curfewd with its defaults (ARGS='--listen ...' passes flags)
@@ -92,6 +92,10 @@ bench: ## compare with the peers (BENCH, COUNT, BENCHTIME, WHAT: see bench/run.s
 .PHONY: bench-net
 bench-net: ## the daemon beside other WebSocket servers (ONLY, ROUNDS, RATE, IDLE); keeps raw text
 	bench/run.sh net
+
+.PHONY: bench-sessions
+bench-sessions: ## JSON beside raw, resuming, storms, an application (PARTS, ROUNDS, SPREAD); keeps raw text
+	bench/run.sh sessions
 
 .PHONY: soak
 soak: ## 15,000 connections under churn, floods and expiry for 10 minutes (SOAK); not in ci

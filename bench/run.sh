@@ -24,6 +24,9 @@
 #   COL        what benchstat compares side by side               (the set's)
 #   ONLY, ROUNDS, RATE, IDLE  of the set net: which servers, how often each is measured (3),
 #              messages a second (as fast as answers come), how long to sit idle (30s)
+#   PARTS, ROUNDS, SPREAD  of the set sessions: json, resume, storm, backend, with commas (all; in the
+#              file's name), how often each is measured (5), how long touching takes before a storm,
+#              with commas (1s,0s)
 #   KEEP       0 prints the tables and keeps no file              (1)
 set -euo pipefail
 
@@ -152,6 +155,17 @@ set_netsoak() {
   "$bin/netbench" -curfewd "$bin/curfewd" -soak "${SOAK:-10m}"
 }
 
+about_sessions='what do JSON, resuming, expiring together and an application over HTTP cost and take|'
+set_sessions() {
+  go build -o "$bin/" ./bench/netbench
+  CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/curfewd
+  local flags=()
+  [ -z "${ONLY:-}" ] || flags+=(-only "$ONLY")
+  [ -z "${SPREAD:-}" ] || flags+=(-spread "$SPREAD")
+  "$bin/netbench" -curfewd "$bin/curfewd" -sessions "${PARTS:-all}" -rounds "${ROUNDS:-5}" \
+    "${flags[@]}"
+}
+
 about_nettls='what does TLS cost the daemon, a connection|'
 set_nettls() {
   go build -o "$bin/" ./bench/netbench
@@ -184,8 +198,8 @@ head_lines() {
     "$rounds" "$benchtime" "$with_large"
   [ -z "${SIZES:-}" ] || printf ' SIZES=%q' "$SIZES"
   [ -z "${SOAK:-}" ] || printf ' SOAK=%q' "$SOAK"
-  if [ "$name" = net ]; then
-    for setting in ONLY ROUNDS RATE IDLE; do
+  if [ "$name" = net ] || [ "$name" = sessions ]; then
+    for setting in ONLY ROUNDS RATE IDLE PARTS SPREAD; do
       [ -z "${!setting:-}" ] || printf ' %s=%q' "$setting" "${!setting}"
     done
   fi
@@ -199,7 +213,7 @@ run_set() {
   about=about_$name
   question=${!about%|*}
   col=${COL:-${!about##*|}}
-  case $name in soak | net*) rounds=1 ;; esac
+  case $name in soak | net* | sessions) rounds=1 ;; esac
   mkdir -p bench/results/tmp
   raw=bench/results/tmp/$name.txt
   {
@@ -215,6 +229,8 @@ run_set() {
   fi
   if [ "${KEEP:-1}" != 0 ]; then
     result=bench/results/$(date +%F)-$name.txt
+    [ "$name" != sessions ] || [ -z "${PARTS:-}" ] ||
+      result=bench/results/$(date +%F)-$name-${PARTS//,/-}.txt
     mv "$raw" "$result"
     raw=$result
     echo "bench: raw samples kept in $result"
@@ -228,7 +244,7 @@ what=${WHAT:-quick}
 case $what in
   help | -h | --help)
     sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
-    for name in "${sets[@]}" net netsoak nettls quick; do
+    for name in "${sets[@]}" net netsoak nettls sessions quick; do
       about=about_$name
       printf '  %-9s %s\n' "$name" "${!about%|*}"
     done
@@ -255,7 +271,7 @@ done
 
 bin=$PWD/build/bench
 mkdir -p "$bin"
-if [[ $what != net* ]]; then
+if [[ $what != net* && $what != sessions ]]; then
   go test -c -o "$bin/bench.test" ./bench
   (cd bench/peers && go test -c -o "$bin/peers.test" .)
 fi

@@ -17,6 +17,8 @@ type command struct {
 	Connect *load.ConnectOptions
 	Echo    *load.EchoOptions
 	Soak    *load.SoakOptions
+	Drop    *load.ReconnectOptions
+	Storm   *load.StormOptions
 	Hold    time.Duration
 }
 
@@ -25,13 +27,20 @@ type answer struct {
 	Connect load.ConnectReport
 	Echo    load.EchoReport
 	Soak    load.SoakReport
+	Drop    load.ReconnectReport
+	Storm   load.StormReport
 	Hold    load.HoldReport
 	Error   string
 }
 
-// driveServer is the client's process: it carries out commands until there are no more.
-func driveServer(address, subprotocol string) error {
-	c, err := load.New(load.Options{Address: address, Subprotocol: subprotocol})
+// driveServer is the client's process: it carries out commands until there are no more. Its options
+// are JSON.
+func driveServer(options string) error {
+	var o load.Options
+	if err := json.Unmarshal([]byte(options), &o); err != nil {
+		return err
+	}
+	c, err := load.New(o)
 	if err != nil {
 		return err
 	}
@@ -53,6 +62,10 @@ func driveServer(address, subprotocol string) error {
 			a.Echo, err = c.Echo(*next.Echo)
 		case next.Soak != nil:
 			a.Soak, err = c.Soak(*next.Soak)
+		case next.Drop != nil:
+			a.Drop, err = c.Reconnect(*next.Drop)
+		case next.Storm != nil:
+			a.Storm, err = c.Storm(*next.Storm)
 		default:
 			a.Hold, err = c.Hold(next.Hold)
 		}
@@ -71,14 +84,19 @@ type driver struct {
 	stdin   io.WriteCloser
 	in      *json.Encoder
 	out     *json.Decoder
+	load.Process
 }
 
-func newDriver(address, subprotocol string) (*driver, error) {
+func newDriver(o load.Options) (*driver, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	process := exec.Command(self, "-drive", address, "-subprotocol", subprotocol)
+	options, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	process := exec.Command(self, "-drive", string(options))
 	process.Stderr = os.Stderr
 	stdin, err := process.StdinPipe()
 	if err != nil {
@@ -91,7 +109,10 @@ func newDriver(address, subprotocol string) (*driver, error) {
 	if err := process.Start(); err != nil {
 		return nil, err
 	}
-	return &driver{process, stdin, json.NewEncoder(stdin), json.NewDecoder(stdout)}, nil
+	return &driver{
+		process, stdin, json.NewEncoder(stdin), json.NewDecoder(stdout),
+		load.Process(process.Process.Pid),
+	}, nil
 }
 
 // do has a command carried out.

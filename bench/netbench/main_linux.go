@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -23,13 +24,25 @@ type settings struct {
 	idle              time.Duration
 	soak, expire      time.Duration
 	tls               bool
+
+	// of the daemon's sessions
+	sessions         string
+	resumable, storm int
+	spread           []time.Duration
+	talkers          int
+	asked            float64
+	asking           time.Duration
 }
 
 func main() {
-	s, drive, subprotocol, err := parse(os.Args[1:])
+	s, drive, application, err := parse(os.Args[1:])
 	switch {
 	case err == nil && drive != "":
-		err = driveServer(drive, subprotocol)
+		err = driveServer(drive)
+	case err == nil && application != "":
+		err = serveApplication(application)
+	case err == nil && s.sessions != "":
+		err = sessions(s)
 	case err == nil && s.soak > 0:
 		err = soak(s)
 	case err == nil && s.tls:
@@ -43,7 +56,7 @@ func main() {
 	}
 }
 
-func parse(args []string) (s settings, drive, subprotocol string, err error) {
+func parse(args []string) (s settings, drive, application string, err error) {
 	f := flag.NewFlagSet("netbench", flag.ExitOnError)
 	f.StringVar(&s.curfewd, "curfewd", "", "the daemon's binary; empty: without it")
 	f.StringVar(&s.wsserver, "wsserver", "", "that of bench/peers/wsserver; empty: without it")
@@ -60,23 +73,33 @@ func parse(args []string) (s settings, drive, subprotocol string, err error) {
 	f.DurationVar(&s.soak, "soak", 0, "soak the daemon this long, and compare nothing")
 	f.DurationVar(&s.expire, "expire", 20*time.Second, "the idle timeout in a soak")
 	f.BoolVar(&s.tls, "tls", false, "compare the daemon with and without TLS, and nothing else")
-	f.StringVar(&drive, "drive", "", "be the client of this address; commands come on the input")
-	f.StringVar(&subprotocol, "subprotocol", "", "what the client asks for")
+	f.StringVar(&s.sessions, "sessions", "", "measure the daemon's sessions, and nothing else: "+
+		strings.Join(parts(), ", ")+", with commas, or all")
+	f.IntVar(&s.resumable, "resumable", 15000, "connections to drop and resume, of -sessions")
+	f.IntVar(&s.storm, "storm", 10000, "sessions that fall due together, of -sessions")
+	spread := f.String("spread", "1s,0s", "how long touching those takes; 0s: as fast as it goes")
+	f.IntVar(&s.talkers, "talkers", 500, "connections before an application, of -sessions")
+	f.Float64Var(&s.asked, "asked", 5000, "messages a second to that application")
+	f.DurationVar(&s.asking, "asking", 20*time.Second, "how long they come")
+	f.StringVar(&drive, "drive", "", "be a client with these options; commands come on the input")
+	f.StringVar(&application, "app", "", "be an application at this address")
 	_ = f.Parse(args) // it exits
-	var wrongEcho, wrongSizes error
-	s.echo, wrongEcho = numbers(*echo)
-	s.sizes, wrongSizes = numbers(*sizes)
-	return s, drive, subprotocol, errors.Join(wrongEcho, wrongSizes)
+	var wrongEcho, wrongSizes, wrongSpread error
+	s.echo, wrongEcho = listOf(*echo, strconv.Atoi, 1)
+	s.sizes, wrongSizes = listOf(*sizes, strconv.Atoi, 1)
+	s.spread, wrongSpread = listOf(*spread, time.ParseDuration, 0)
+	return s, drive, application, errors.Join(wrongEcho, wrongSizes, wrongSpread)
 }
 
-func numbers(list string) ([]int, error) {
-	var all []int
+// listOf reads a list with commas of values that are not below a least one.
+func listOf[T cmp.Ordered](list string, read func(string) (T, error), least T) ([]T, error) {
+	var all []T
 	for field := range strings.SplitSeq(list, ",") {
-		n, err := strconv.Atoi(field)
-		if err != nil || n < 1 {
-			return nil, fmt.Errorf("%q is not a list of numbers", list)
+		v, err := read(field)
+		if err != nil || v < least {
+			return nil, fmt.Errorf("%q is not a list of what it should be", list)
 		}
-		all = append(all, n)
+		all = append(all, v)
 	}
 	return all, nil
 }
@@ -88,7 +111,7 @@ func compare(s settings) error {
 	if err != nil {
 		return err
 	}
-	var found results
+	found := results{baseline: "gnet"}
 	for round := 1; round <= s.rounds; round++ {
 		for i := range servers {
 			// Each round begins with another, so that none always follows the same one.

@@ -128,43 +128,45 @@ func (m measurement) echoFigures() (err error) {
 		}
 		connected = n
 		for _, size := range m.s.sizes {
-			if err := m.echo(r, n, size); err != nil {
-				return fmt.Errorf("conns=%d size=%d: %w", n, size, err)
+			where := fmt.Sprintf("conns=%d size=%d", n, size)
+			if _, err := m.echo(r, where, size); err != nil {
+				return fmt.Errorf("%s: %w", where, err)
 			}
 		}
 	}
 	return nil
 }
 
-func (m measurement) echo(r *running, n, size int) error {
+// echo takes one figure of an echo and returns it.
+func (m measurement) echo(r *running, where string, size int) (cpuMicros float64, err error) {
 	o := load.EchoOptions{Bytes: size, Duration: m.s.warmup, Rate: m.s.rate}
 	if _, err := r.driver.do(command{Echo: &o}); err != nil {
-		return err
+		return 0, err
 	}
 	o.Duration = m.s.duration
 	before, err := r.CPU()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	a, err := r.driver.do(command{Echo: &o})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	after, err := r.CPU()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	e := a.Echo
 	if e.Lost+e.Wrong+len(e.Closes) > 0 || e.Received == 0 {
-		return fmt.Errorf("%d lost, %d wrong, of %d sent; closed: %v",
+		return 0, fmt.Errorf("%d lost, %d wrong, of %d sent; closed: %v",
 			e.Lost, e.Wrong, e.Sent, e.Closes)
 	}
 	l := e.Latency
-	m.figure("cpu_us_msg", fmt.Sprintf("conns=%d size=%d", n, size),
-		micros(after-before)/float64(e.Received),
+	cpuMicros = micros(after-before) / float64(e.Received)
+	m.figure("cpu_us_msg", where, cpuMicros,
 		fmt.Sprintf(" rate=%.0f unsent=%d p50_us=%.0f p99_us=%.0f max_us=%.0f",
 			e.Rate(), e.Unsent, micros(l.P50), micros(l.P99), micros(l.Max)))
-	return nil
+	return cpuMicros, nil
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

@@ -17,10 +17,10 @@ var peerKinds = []string{"gnet", "gobwas", "gws", "gorilla", "nbio", "coder"}
 
 // server is a way to start one.
 type server struct {
-	name        string
-	binary      string
-	args        []string // before the flag --listen
-	subprotocol string
+	name   string
+	binary string
+	args   []string     // before the flag --listen
+	client load.Options // without the address
 }
 
 // findServers are the servers to measure, as far as their binaries are given.
@@ -28,7 +28,7 @@ func findServers(s settings) ([]server, error) {
 	var all []server
 	if s.wsserver != "" {
 		for _, kind := range peerKinds {
-			all = append(all, server{kind, s.wsserver, []string{"-kind", kind}, ""})
+			all = append(all, server{kind, s.wsserver, []string{"-kind", kind}, load.Options{}})
 		}
 	}
 	if s.curfewd != "" {
@@ -52,6 +52,9 @@ func findServers(s settings) ([]server, error) {
 	return some, nil
 }
 
+// raw is how the daemon is spoken to where its sessions are not what is measured.
+var raw = load.Options{Subprotocol: "curfew.raw"}
+
 // daemons are the modes of the daemon, one where it does not know of modes. Nothing that it does by
 // itself falls into a run.
 func daemons(binary string) []server {
@@ -61,12 +64,12 @@ func daemons(binary string) []server {
 		args = append(args, "--admin", "")
 	}
 	if !strings.Contains(string(help), "--mode") {
-		return []server{{"curfewd", binary, args, "curfew.raw"}}
+		return []server{{"curfewd", binary, args, raw}}
 	}
 	var modes []server
 	for _, mode := range []string{"epoll", "goroutine"} {
 		with := append([]string{"--mode", mode}, args...)
-		modes = append(modes, server{"curfewd-" + mode, binary, with, "curfew.raw"})
+		modes = append(modes, server{"curfewd-" + mode, binary, with, raw})
 	}
 	return modes
 }
@@ -84,7 +87,9 @@ func (v server) start() (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.driver, err = newDriver(address, v.subprotocol); err != nil {
+	o := v.client
+	o.Address = address
+	if r.driver, err = newDriver(o); err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
 	return r, nil
@@ -92,12 +97,9 @@ func (v server) start() (*running, error) {
 
 // launch starts a server on a free port.
 func (v server) launch() (r *running, address string, err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if address, err = freeAddress(); err != nil {
 		return nil, "", err
 	}
-	address = l.Addr().String()
-	l.Close()
 	process := exec.Command(v.binary, append(v.args, "--listen", address)...)
 	process.Stderr = os.Stderr
 	if err := process.Start(); err != nil {
@@ -108,6 +110,16 @@ func (v server) launch() (r *running, address string, err error) {
 		return nil, "", errors.Join(err, r.stop())
 	}
 	return r, address, nil
+}
+
+// freeAddress is one that nobody listens at.
+func freeAddress() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
 }
 
 // awaitListener returns when a server can be connected to.
@@ -130,9 +142,5 @@ func (r *running) stop() error {
 	if r.driver != nil {
 		err = r.driver.stop()
 	}
-	if failed := r.process.Process.Kill(); failed != nil {
-		return errors.Join(err, failed)
-	}
-	_ = r.process.Wait() // it says killed
-	return err
+	return errors.Join(err, end(r.process))
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func TestTable(t *testing.T) {
-	var r results
+	r := results{baseline: "gnet"}
 	for _, v := range []float64{3, 1, 2} {
 		r.add("cpu_us_msg conns=100 size=32", "gnet", v)
 		r.add("cpu_us_msg conns=100 size=32", "curfewd", v/2)

@@ -37,7 +37,7 @@ func compareTLS(s settings) error {
 	if err != nil {
 		return err
 	}
-	var found results
+	found := results{baseline: "gnet"}
 	for round := 1; round <= s.rounds; round++ {
 		for _, v := range daemons(s.curfewd) {
 			if err := measureTLS(v, nil, round, &found); err != nil {

@@ -15,15 +15,18 @@ import (
 
 // state is where a connection stands:
 //
-//	free ──> connecting ──> upgrading ──> open ──> free
-//	              └────────────┴─────────────────────▲
+//	free ──> connecting ──> upgrading ──> greeting ──> open ──> free
+//	              └────────────┴──────────────┴──────────────────▲
+//
+// Where the protocol has no hello, an upgraded connection is open.
 type state uint8
 
 const (
 	free       state = iota // the slot is no connection's
 	connecting              // begun, and not established yet
 	upgrading               // the request is sent, or what fits of it
-	open                    // WebSocket is spoken
+	greeting                // a hello is sent, and not answered yet
+	open                    // messages may be sent
 )
 
 // conn is one slot. It holds no pointer, so a million of them are nothing to the collector.
@@ -64,12 +67,13 @@ type Client struct {
 	accept  []byte // the only good Sec-WebSocket-Accept
 	rules   wsframe.Rules
 	op      wsframe.Op
+	dialect dialect
 
 	task    task
 	conns   []conn
 	spare   []uint32 // slots that are free
 	partial map[uint32]*unfinished
-	dialing int // connections that are connecting or upgrading
+	dialing int // connections that are begun and not open yet
 	open    int
 	begun   int           // for turning through the sources
 	turned  time.Duration // when the last turn began
@@ -101,8 +105,12 @@ func New(o Options) (*Client, error) {
 		partial: map[uint32]*unfinished{},
 		in:      make([]byte, 64<<10),
 	}
-	if o.Text {
+	if o.Text || o.Protocol == JSON {
 		c.op = wsframe.OpText
+	}
+	c.dialect = plain{c}
+	if o.Protocol == JSON {
+		c.dialect = &v1{c: c, resume: o.Resume, ackEvery: o.AckEvery}
 	}
 	c.request, c.accept = upgradeRequest(o)
 	return c, nil
@@ -211,7 +219,7 @@ func (c *Client) received(slot uint32, b []byte) {
 			break
 		}
 		c.event(slot, e, now)
-		if n := &c.conns[slot]; n.state != open || n.generation != generation {
+		if n := &c.conns[slot]; n.state < greeting || n.generation != generation {
 			return // what was kept went with the connection
 		}
 	}
@@ -240,7 +248,7 @@ func (c *Client) settle(slot uint32, u *unfinished) {
 func (c *Client) event(slot uint32, e wsframe.Event, now time.Duration) {
 	switch e.Kind {
 	case wsframe.Text, wsframe.Binary:
-		c.task.message(slot, e.Payload, now)
+		c.dialect.received(slot, e.Payload, now)
 	case wsframe.Ping:
 		c.out = wsframe.Client.AppendFrame(c.out[:0], wsframe.OpPong, true, e.Payload)
 		c.write(slot, c.out)
@@ -257,8 +265,13 @@ func (c *Client) event(slot uint32, e wsframe.Event, now time.Duration) {
 
 // send sends a message.
 func (c *Client) send(slot uint32, message []byte) bool {
-	c.out = wsframe.Client.AppendMessage(c.out[:0], 0, c.op, message)
+	c.out = c.appendMessage(c.out[:0], message)
 	return c.write(slot, c.out)
+}
+
+// appendMessage appends the frame of a message.
+func (c *Client) appendMessage(b, message []byte) []byte {
+	return wsframe.Client.AppendMessage(b, 0, c.op, c.dialect.wrap(message))
 }
 
 // write writes, or keeps what the socket does not take. It says whether the connection lives.
@@ -327,6 +340,7 @@ func (c *Client) drop(slot uint32, why string) {
 	}
 	delete(c.partial, slot)
 	c.task.closed(slot, was, why)
+	c.dialect.forget(slot)
 	*n = conn{fd: -1, generation: (n.generation + 1) & (1<<31 - 1)}
 	c.spare = append(c.spare, slot)
 }

@@ -22,8 +22,19 @@ func echo(m []byte) []byte {
 	return wsframe.Server.AppendMessage(nil, 0, wsframe.OpBinary, m)
 }
 
-// serve starts a server and returns its address.
+// serve starts a server of binary messages and returns its address.
 func serve(t *testing.T, answer behaviour) string {
+	t.Helper()
+	return serveKind(t, wsframe.Binary, answer)
+}
+
+// serveText is serve for text.
+func serveText(t *testing.T, answer behaviour) string {
+	t.Helper()
+	return serveKind(t, wsframe.Text, answer)
+}
+
+func serveKind(t *testing.T, kind wsframe.Kind, answer behaviour) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,15 +47,16 @@ func serve(t *testing.T, answer behaviour) string {
 			if err != nil {
 				return
 			}
-			go converse(conn, answer)
+			go converse(conn, kind, answer)
 		}
 	}()
 	return l.Addr().String()
 }
 
-func converse(conn net.Conn, answer behaviour) {
+func converse(conn net.Conn, kind wsframe.Kind, answer behaviour) {
 	defer conn.Close()
-	if _, err := ws.Upgrade(conn); err != nil {
+	u := ws.Upgrader{Protocol: func([]byte) bool { return true }}
+	if _, err := u.Upgrade(conn); err != nil {
 		return
 	}
 	var p wsframe.Parser
@@ -56,7 +68,7 @@ func converse(conn net.Conn, answer behaviour) {
 			return
 		}
 		for e, b := p.Next(&rules, buf[:n]); e.Kind != wsframe.None; e, b = p.Next(&rules, b) {
-			if e.Kind != wsframe.Binary {
+			if e.Kind != kind {
 				return
 			}
 			out := answer(e.Payload)
@@ -191,9 +203,15 @@ func TestClient_CountsWhatDoesNotConnect(t *testing.T) {
 }
 
 func TestOptions_Validate(t *testing.T) {
-	_, err := New(Options{Address: "localhost", Path: "/a b", Dialing: -1})
-	if err == nil || len(err.Error()) < 100 {
-		t.Errorf("New() = %v, want three problems", err)
+	_, err := New(Options{Address: "localhost", Path: "/a b", Dialing: -1, Resume: true})
+	if err == nil || len(err.Error()) < 130 {
+		t.Errorf("New() = %v, want four problems", err)
+	}
+	for _, o := range []Options{{Protocol: 2}, {Protocol: JSON, AckEvery: -1}} {
+		o.Address = "127.0.0.1:1"
+		if _, err := New(o); err == nil {
+			t.Errorf("New(%+v) gives no error", o)
+		}
 	}
 	for _, o := range []EchoOptions{
 		{}, {Count: 1}, {Count: 1, Bytes: -1, Connections: 1}, {Rate: -1, Count: 1, Connections: 1},

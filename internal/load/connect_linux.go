@@ -19,7 +19,7 @@ type connectTask struct {
 	c       *Client
 	report  ConnectReport
 	latency histogram
-	last    time.Duration // when the last one was upgraded
+	last    time.Duration // when the last one was opened
 }
 
 func (t *connectTask) opened(slot uint32, now time.Duration) {
@@ -45,7 +45,7 @@ func (t *connectTask) fail(why string) {
 	t.report.Errors[why]++
 }
 
-// Connect adds connections and upgrades them. That some fail is in the report and no error.
+// Connect adds connections and opens them. That some fail is in the report and no error.
 func (c *Client) Connect(o ConnectOptions) (ConnectReport, error) {
 	if o.GiveUp == 0 {
 		o.GiveUp = 30 * time.Second
@@ -67,7 +67,7 @@ func (c *Client) Connect(o ConnectOptions) (ConnectReport, error) {
 				next = due
 				break
 			}
-			if err := c.begin(due); err != nil {
+			if _, err := c.begin(due); err != nil {
 				t.fail(reason(err))
 			}
 			begun++
@@ -92,57 +92,60 @@ func (c *Client) Connect(o ConnectOptions) (ConnectReport, error) {
 // giveUp ends all connections that are not open yet.
 func (c *Client) giveUp() {
 	for slot := range c.conns {
-		if s := c.conns[slot].state; s == connecting || s == upgrading {
+		switch c.conns[slot].state {
+		case connecting, upgrading:
 			c.drop(uint32(slot), "no answer to the upgrade")
+		case greeting:
+			c.drop(uint32(slot), "no answer to the hello")
+		case free, open:
 		}
 	}
 }
 
-// begin starts to connect.
-func (c *Client) begin(due time.Duration) error {
+// begin starts to connect, in the slot that it gives.
+func (c *Client) begin(due time.Duration) (slot uint32, err error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	if err := c.dial(fd, due); err != nil {
+	if slot, err = c.dial(fd, due); err != nil {
 		_ = unix.Close(fd)
-		return err
 	}
-	return nil
+	return slot, err
 }
 
-func (c *Client) dial(fd int, due time.Duration) error {
+func (c *Client) dial(fd int, due time.Duration) (slot uint32, err error) {
 	if err := unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
-		return err
+		return 0, err
 	}
 	reset := unix.Linger{Onoff: 1}
 	if err := unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &reset); err != nil {
-		return err
+		return 0, err
 	}
 	if len(c.o.Sources) > 0 {
 		// The port is chosen by connect, which knows which ones this server does not have yet.
 		const late = unix.IP_BIND_ADDRESS_NO_PORT
 		if err := unix.SetsockoptInt(fd, unix.IPPROTO_IP, late, 1); err != nil {
-			return err
+			return 0, err
 		}
 		from := unix.SockaddrInet4{Addr: c.o.Sources[c.begun%len(c.o.Sources)].As4()}
 		if err := unix.Bind(fd, &from); err != nil {
-			return err
+			return 0, err
 		}
 	}
 	c.begun++
 	if err := unix.Connect(fd, &c.server); err != nil && err != unix.EINPROGRESS {
-		return err
+		return 0, err
 	}
-	slot := c.slot()
+	slot = c.slot()
 	n := &c.conns[slot]
 	if err := c.poller.Add(fd, n.key(slot), poll.Read|poll.Write); err != nil {
 		c.spare = append(c.spare, slot)
-		return err
+		return 0, err
 	}
 	n.fd, n.state, n.due = int32(fd), connecting, due
 	c.dialing++
-	return nil
+	return slot, nil
 }
 
 // slot is a free slot.
@@ -173,8 +176,7 @@ func (c *Client) connected(slot uint32) {
 	}
 }
 
-// answered takes the answer to the upgrade. It returns what follows, and whether the connection is
-// open.
+// answered takes the answer to the upgrade. It returns what follows, and whether frames may.
 func (c *Client) answered(slot uint32, b []byte) (rest []byte, ok bool) {
 	u := c.partial[slot]
 	if u != nil && len(u.head) > 0 {
@@ -201,11 +203,16 @@ func (c *Client) answered(slot uint32, b []byte) (rest []byte, ok bool) {
 	if u != nil {
 		c.settle(slot, u)
 	}
+	c.dialect.upgraded(slot, c.clock.now())
+	return b[end+4:], c.conns[slot].state >= greeting
+}
+
+// opened lets messages be sent over a connection.
+func (c *Client) opened(slot uint32, now time.Duration) {
 	c.conns[slot].state = open
 	c.dialing--
 	c.open++
-	c.task.opened(slot, c.clock.now())
-	return b[end+4:], true
+	c.task.opened(slot, now)
 }
 
 // answerBytesMax is the longest answer to an upgrade.

@@ -37,7 +37,8 @@ func (h *histogram) quantile(q float64) time.Duration {
 
 func (h *histogram) summary() Latency {
 	return Latency{
-		Count: h.total, P50: h.quantile(0.5), P99: h.quantile(0.99), Max: h.max,
+		Count: h.total, P50: h.quantile(0.5), P99: h.quantile(0.99), P999: h.quantile(0.999),
+		Max: h.max,
 	}
 }
 

@@ -14,13 +14,20 @@ type Options struct {
 	Address string
 	// Path is what is asked for. "": /ws.
 	Path string
-	// Subprotocol is offered, and must then be taken. "": none.
+	// Subprotocol is offered, and must then be taken. "": none, or that of the protocol.
 	Subprotocol string
+	// Protocol is how messages stand in frames.
+	Protocol Protocol
+	// Resume asks for sessions that can be resumed. Only JSON has them.
+	Resume bool
+	// AckEvery is after how many numbered frames of such a session they are acknowledged. 0: 16.
+	AckEvery int
 	// Sources are the addresses to connect from, in turn. nil: what the system chooses.
 	Sources []netip.Addr
-	// Dialing is how many connections may be between connecting and upgraded. 0: 128.
+	// Dialing is how many connections may be begun and not open yet. 0: 128.
 	Dialing int
-	// Text sends text frames in place of binary ones; messages are ASCII in either case.
+	// Text sends text frames in place of binary ones, as JSON does in any case; messages are ASCII
+	// without anything that JSON escapes.
 	Text bool
 }
 
@@ -30,6 +37,12 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Dialing == 0 {
 		o.Dialing = 128
+	}
+	if o.Protocol == JSON && o.Subprotocol == "" {
+		o.Subprotocol = protocolV1
+	}
+	if o.AckEvery == 0 {
+		o.AckEvery = ackEveryDefault
 	}
 	return o
 }
@@ -52,7 +65,7 @@ func (o Options) validate() error {
 	if o.Dialing < 0 {
 		found = append(found, fmt.Errorf("load: %d connections dialing", o.Dialing))
 	}
-	return errors.Join(found...)
+	return errors.Join(append(found, o.validateProtocol())...)
 }
 
 // ConnectOptions say what to connect.

@@ -7,6 +7,7 @@ type Latency struct {
 	Count uint64        `json:"count"`
 	P50   time.Duration `json:"p50"`
 	P99   time.Duration `json:"p99"`
+	P999  time.Duration `json:"p999"`
 	Max   time.Duration `json:"max"`
 }
 
@@ -15,7 +16,8 @@ type ConnectReport struct {
 	OK     int           `json:"ok"`
 	Failed int           `json:"failed"`
 	Wall   time.Duration `json:"wall"`
-	// Latency is from when a connection was due to its upgrade.
+	// Latency is from when a connection was due until it was open: to its upgrade, or to the answer
+	// to its hello.
 	Latency Latency `json:"latency"`
 	// Errors counts why connections failed, by a few words.
 	Errors map[string]int `json:"errors,omitempty"`

@@ -94,13 +94,8 @@ func (r SoakReport) Balanced() error {
 	if r.Sent != r.Received+r.Lost {
 		found = append(found, errors.New("messages do not add up"))
 	}
-	for what, n := range map[string]int{
+	return errors.Join(append(found, allZero(map[string]int{
 		"dropped": r.Dropped, "failed": r.Failed, "wrong": r.Wrong, "lost": r.Lost,
 		"early": r.Early, "missing": r.Missing,
-	} {
-		if n != 0 {
-			found = append(found, errors.New(what+" is not 0"))
-		}
-	}
-	return errors.Join(found...)
+	})...)...)
 }

@@ -103,7 +103,7 @@ func (t *soakTask) begin(now time.Duration) {
 	allowed := int((now-t.start).Seconds()*t.o.Rate) + 1
 	for t.begun < allowed && t.c.open+t.c.dialing < t.o.Connections && t.c.dialing < t.c.o.Dialing {
 		t.begun++
-		if err := t.c.begin(now); err != nil {
+		if _, err := t.c.begin(now); err != nil {
 			t.fail(reason(err))
 		}
 	}
@@ -145,7 +145,7 @@ func (t *soakTask) say(slot uint32, messages int) {
 	for range messages {
 		s.sent++
 		stamp(t.buf, s.serial, s.sent)
-		t.burst = wsframe.Client.AppendMessage(t.burst, 0, t.c.op, t.buf)
+		t.burst = t.c.appendMessage(t.burst, t.buf)
 	}
 	s.last = t.c.clock.now() // before the write, so that no close which is in time looks early
 	t.waiting += messages

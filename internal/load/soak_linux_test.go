@@ -24,13 +24,13 @@ func serveSessions(t *testing.T, idle time.Duration) string {
 			if err != nil {
 				return
 			}
-			go session(conn, idle)
+			go keepSession(conn, idle)
 		}
 	}()
 	return l.Addr().String()
 }
 
-func session(conn net.Conn, idle time.Duration) {
+func keepSession(conn net.Conn, idle time.Duration) {
 	defer conn.Close()
 	if _, err := ws.Upgrade(conn); err != nil {
 		return
@@ -60,8 +60,8 @@ func session(conn net.Conn, idle time.Duration) {
 }
 
 func TestClient_Soak(t *testing.T) {
-	const idle = 200 * time.Millisecond
-	o := SoakOptions{Connections: 300, Rate: 5000, Duration: 1500 * time.Millisecond, Idle: idle}
+	const idle = 600 * time.Millisecond // more than a busy machine is likely to stand still
+	o := SoakOptions{Connections: 300, Rate: 5000, Duration: 2500 * time.Millisecond, Idle: idle}
 	o.Late = 5 * time.Second
 	c, err := New(Options{Address: serveSessions(t, idle)})
 	if err != nil {
