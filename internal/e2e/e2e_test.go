@@ -56,7 +56,8 @@ func run(m *testing.M) int {
 func daemon(t *testing.T, mode string, args ...string) (d *program, address string) {
 	t.Helper()
 	d = start(t, stderr, slices.Concat([]string{
-		curfewd, "--listen", "127.0.0.1:0", "--path", "/", "--log-format", "json",
+		curfewd, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--path", "/",
+		"--log-format", "json",
 		"--idle-timeout", timeout.String(), "--summary-interval", "100ms", "--mode", mode,
 	}, args)...)
 	listening := d.logged("listening")
