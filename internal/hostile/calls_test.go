@@ -3,7 +3,9 @@
 package hostile
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -187,6 +189,21 @@ func TestCalls_ResultsOutliveConnections(t *testing.T) {
 	})
 }
 
+// bye says bye and waits for the close: a reset before it would take the bye away with it.
+func (p *peer) bye() error {
+	if err := p.text(`{"op":"bye"}`); err != nil {
+		return err
+	}
+	for {
+		switch said := p.said(); {
+		case strings.HasPrefix(said, "close "):
+			return nil
+		case said == endOfFile, said == wasReset:
+			return fmt.Errorf("bye gets %q", said)
+		}
+	}
+}
+
 // callAndLeave calls, goes, comes again several times while the calls run, asks again each time for
 // what has not come, and wants one result of each in the end.
 func callAndLeave(d *daemon, calls int) error {
@@ -215,8 +232,7 @@ func callAndLeave(d *daemon, calls int) error {
 			return err
 		}
 		if err := p.collect(results, visit == 3, calls); err != nil || visit == 3 {
-			_ = p.text(`{"op":"bye"}`)
-			return err
+			return errors.Join(err, p.bye())
 		}
 		p.reset()
 		d.detached(ack.SessionID, visit+1)
