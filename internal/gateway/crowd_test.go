@@ -78,7 +78,7 @@ func crowd(w *world) {
 	}
 	w.wantNothingLeft()
 	w.mu.Lock()
-	w.t.Logf("%d sessions, ends: %v", len(w.ends), tally(w.reasons))
+	w.t.Logf("%d sessions, ends: %v", len(w.ends), tally(w.reasonsLocked()))
 	w.mu.Unlock()
 }
 

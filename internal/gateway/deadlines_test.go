@@ -1,10 +1,43 @@
 package gateway
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// TestEnds_SayHowLate has sessions end by each kind of time, and by hand.
+func TestEnds_SayHowLate(t *testing.T) {
+	bubble(t, Options{MaxLifetime: time.Hour, ResumeWindow: time.Minute}, func(w *world) {
+		idle, idleID := w.hello("")
+		detached, detachedID, _ := w.resumable("")
+		w.cut(detached)
+		bye, byeID := w.hello("")
+		bye.Text(`{"op":"bye"}`)
+		bye.Want("close 1000")
+		talker, talkerID := w.hello("")
+		for w.reason(talkerID) == "" {
+			talker.Text(`{"op":"ping"}`)
+			if got := talker.Next(); !strings.HasPrefix(got, `text {"op":"pong"`) {
+				break // its lifetime is over
+			}
+			time.Sleep(time.Minute)
+		}
+		idle.Next()
+		synctest.Wait()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for id, want := range map[string]Reason{
+			idleID: ReasonIdle, talkerID: ReasonLifetime, detachedID: ReasonWindow, byeID: ReasonBye,
+		} {
+			e := w.told[id]
+			if e.Reason != want || e.Late < 0 || e.Late > late || want == ReasonBye && e.Late != 0 {
+				t.Errorf("ended for %q, %v late, want %q", e.Reason, e.Late, want)
+			}
+		}
+	})
+}
 
 // TestDeadlines_OfOneWhoFlaps breaks off and resumes often within one window: what holds is one
 // deadline.

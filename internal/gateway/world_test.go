@@ -20,27 +20,36 @@ import (
 
 // ledger counts how often each session ended, and for what reason the last one did.
 type ledger struct {
-	mu      sync.Mutex
-	ends    map[string]int
-	reasons map[string]Reason
-	last    Reason
+	mu   sync.Mutex
+	ends map[string]int
+	told map[string]End // the last of each session
+	last Reason
 }
 
 func (l *ledger) end(e End) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.ends == nil {
-		l.ends, l.reasons = make(map[string]int), make(map[string]Reason)
+		l.ends, l.told = make(map[string]int), make(map[string]End)
 	}
 	l.ends[e.Session]++
-	l.reasons[e.Session], l.last = e.Reason, e.Reason
+	l.told[e.Session], l.last = e, e.Reason
 }
 
 // reason is why a session ended, "" where it has not.
 func (l *ledger) reason(id string) Reason {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.reasons[id]
+	return l.told[id].Reason
+}
+
+// reasonsLocked are the reasons of all ends.
+func (l *ledger) reasonsLocked() map[string]Reason {
+	reasons := make(map[string]Reason, len(l.told))
+	for id, e := range l.told {
+		reasons[id] = e.Reason
+	}
+	return reasons
 }
 
 // want says that n sessions ended so far, each once, the last one for that reason.
@@ -177,7 +186,7 @@ func (w *world) wantNothingLeft() {
 		t.Errorf("%d sessions ended of %d that began", len(w.ends), began)
 	}
 	if p, ok := w.o.Backend.(*patient); ok {
-		p.wantEnds(t, w.reasons)
+		p.wantEnds(t, w.reasonsLocked())
 	}
 	w.mu.Unlock()
 	for what, n := range map[string]int64{
