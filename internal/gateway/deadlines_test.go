@@ -29,7 +29,8 @@ func TestEnds_SayHowLate(t *testing.T) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for id, want := range map[string]Reason{
-			idleID: ReasonIdle, talkerID: ReasonLifetime, detachedID: ReasonWindow, byeID: ReasonBye,
+			idleID: ReasonIdle, talkerID: ReasonLifetime,
+			detachedID: ReasonWindow, byeID: ReasonBye,
 		} {
 			e := w.told[id]
 			if e.Reason != want || e.Late < 0 || e.Late > late || want == ReasonBye && e.Late != 0 {
