@@ -4,6 +4,8 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,6 +93,29 @@ func TestMemory_OfDetachedSessions_SoonAfterAResume(t *testing.T) {
 		if grown > detachedBytesMax {
 			w.t.Errorf("a detached session takes %.0f bytes, want at most %d",
 				grown, detachedBytesMax)
+		}
+	})
+}
+
+// TestTombstones_AreThereBeforeTheSessionIsGone ends sessions while their clients come to resume:
+// each learns that it is back, or why not.
+func TestTombstones_AreThereBeforeTheSessionIsGone(t *testing.T) {
+	bubble(t, Options{ResumeWindow: time.Hour}, func(w *world) {
+		for range 200 {
+			c, id, token := w.resumable("")
+			w.cut(c)
+			var ending sync.WaitGroup
+			ending.Go(func() { w.Kick(id) })
+			p := present(token)
+			for alive := true; alive; {
+				_, alive = w.table.Lookup(id)
+				why, _ := w.tombstones.reason(&p, w.elapsed())
+				if !alive && why != ReasonRevoked {
+					w.t.Fatalf("a session that is gone ended for %q", why)
+				}
+				runtime.Gosched()
+			}
+			ending.Wait()
 		}
 	})
 }

@@ -131,13 +131,14 @@ func (g *Gateway) finish(
 	}
 	st := l.state
 	st.mu.Lock()
-	if still != nil && !still(st) {
+	if st.phase == ended || still != nil && !still(st) {
 		st.mu.Unlock()
 		return 0, false
 	}
+	g.buryLocked(st, &e) // before it is gone: whoever resumes finds the one or the other
 	if _, ok = s.Remove(); !ok {
 		st.mu.Unlock()
-		return 0, false
+		return 0, false // by time, just now: that gives the reason
 	}
 	conn, told := g.endLocked(st, &e)
 	st.mu.Unlock()
@@ -163,6 +164,20 @@ func (g *Gateway) end(c netloop.Conn, why Reason) {
 	g.finish(g.session(c), why, 0, func(st *state) bool { return st.conn == c.ID() })
 }
 
+// buryLocked remembers a session that is ending for whoever comes to resume it.
+func (g *Gateway) buryLocked(st *state, e *End) {
+	if !st.resumable() || e.Reason == ReasonBye || len(e.Session) != sessionIDBytes {
+		return
+	}
+	t := g.elapsed()
+	stone := tombstone{newest: st.newest, reason: e.Reason, until: t + tombstoneLife}
+	copy(stone.id[:], e.Session)
+	if st.recent != nil && t < st.recent.spareUntil {
+		stone.spare = st.recent.spare
+	}
+	g.tombstones.add(stone, t)
+}
+
 // endLocked takes down the state of a session that has ended. The end is to be reported, once the
 // lock is free, unless the session never began, or messages of its client are still on their way:
 // then who delivers the last one does it.
@@ -171,15 +186,6 @@ func (g *Gateway) endLocked(st *state, e *End) (conn netloop.ID, toReport bool) 
 	st.conn, st.phase = 0, ended
 	st.leaveBy.Store(0)
 	e.User = st.user()
-	if st.resumable() && e.Reason != ReasonBye {
-		t := g.elapsed()
-		stone := tombstone{newest: st.newest, reason: e.Reason, until: t + tombstoneLife}
-		copy(stone.id[:], e.Session)
-		if st.recent != nil && t < st.recent.spareUntil {
-			stone.spare = st.recent.spare
-		}
-		g.tombstones.add(stone, t)
-	}
 	st.forget(&g.replays)
 	g.users.leave(st)
 	if asked {
@@ -235,6 +241,7 @@ func (g *Gateway) onExpire(batch []engine.Expired[link]) {
 		if st := x.Value.state; st != nil {
 			e.Session = x.ID()
 			st.mu.Lock()
+			g.buryLocked(st, &e.End)
 			e.conn, e.told = g.endLocked(st, &e.End)
 			st.mu.Unlock()
 		} else if e.told {

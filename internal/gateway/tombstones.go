@@ -36,7 +36,7 @@ type tombstones struct {
 	}
 }
 
-// add remembers a session.
+// add remembers a session, instead of what it remembered of it before.
 func (t *tombstones) add(stone tombstone, now time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -99,7 +99,9 @@ func (t *tombstones) forgetLocked(now time.Duration) {
 
 func (t *tombstones) dropFirstLocked() {
 	m := &t.mu
-	delete(m.byID, m.ring[m.first].id)
+	if id := m.ring[m.first].id; m.byID[id] == int32(m.first) {
+		delete(m.byID, id)
+	}
 	m.ring[m.first] = tombstone{}
 	m.first = (m.first + 1) % len(m.ring)
 	m.count--
