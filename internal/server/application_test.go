@@ -201,6 +201,11 @@ func TestApplication_Conversation(t *testing.T) {
 		c.Want("close 4100 draining")
 		c.Close(1000)
 		c.Want("eof")
+		asked, _ := r.logged("stopped")["application"].(map[string]any)
+		if asked["message_ok"] != 3.0 || asked["message_failed"] != 1.0 ||
+			asked["disconnect_ok"] != 1.0 || asked["ends_dropped"] != 0.0 {
+			t.Errorf("the last line counts %v", asked)
+		}
 		if err := r.wait(); err != nil {
 			t.Errorf("Run = %v", err)
 		}

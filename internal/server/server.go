@@ -233,7 +233,8 @@ func (d *daemon) run(ctx context.Context) error {
 	stopSumming()
 	<-summed
 	d.summary.write()
-	d.log.Info("stopped", "network", networkSummary(d.gateway.NetStats()))
+	d.log.Info("stopped", "network", networkSummary(d.gateway.NetStats()),
+		"application", applicationSummary(d.backend))
 	return err
 }
 

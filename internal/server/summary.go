@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/netloop"
 )
 
@@ -59,6 +60,23 @@ func networkSummary(s netloop.Stats) slog.Value {
 	}
 	for _, cause := range slices.Sorted(maps.Keys(s.Ended)) {
 		attrs = append(attrs, slog.Uint64(cause.String(), s.Ended[cause]))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// applicationSummary is what an application over HTTP was asked, by event and outcome, and how many
+// ends of sessions it will not hear of; nothing where there is none.
+func applicationSummary(b backend.Backend) slog.Value {
+	h, ok := b.(*backend.HTTP)
+	if !ok {
+		return slog.GroupValue()
+	}
+	stats := h.Stats()
+	attrs := []slog.Attr{slog.Uint64("ends_dropped", stats.EndsDropped)}
+	for _, r := range stats.Requests {
+		if r.Count > 0 {
+			attrs = append(attrs, slog.Uint64(r.Event+"_"+r.Outcome, r.Count))
+		}
 	}
 	return slog.GroupValue(attrs...)
 }
