@@ -100,7 +100,7 @@ func (g *Gateway) stillDue(x appointment) bool {
 		return false
 	}
 	if x.at&toShrink != 0 {
-		return l.state.leaveBy.Load() != 0
+		return true // recent.watched relies on it, also where the session is connected meanwhile
 	}
 	return l.state.leaveBy.Load() == int64(x.at) || l.state.dieAt.Load() == int64(x.at)
 }

@@ -40,6 +40,30 @@ func TestEnds_SayHowLate(t *testing.T) {
 	})
 }
 
+// TestDeadlines_OutliveAResume has a session detached, resumed and detached again within seconds,
+// while others are detached: its window ends all the same.
+func TestDeadlines_OutliveAResume(t *testing.T) {
+	bubble(t, Options{ResumeWindow: 2 * time.Minute}, func(w *world) {
+		c, id, token := w.resumable("")
+		for range 2 { // the second loss finds what the first resume left to be forgotten
+			w.cut(c)
+			var ack helloAck
+			c, ack = w.greeted(`{"op":"hello","resume":{"token":"` + token + `","seq":0}}`)
+			token = ack.ResumeToken
+		}
+		for range 8 { // each drops from the agenda what does not hold
+			other, _, _ := w.resumable("")
+			w.cut(other)
+		}
+		w.cut(c)
+		time.Sleep(2*time.Minute + time.Second)
+		synctest.Wait()
+		if why := w.reason(id); why != ReasonWindow {
+			w.t.Errorf("after its window the session has ended for %q", why)
+		}
+	})
+}
+
 // TestDeadlines_OfOneWhoFlaps breaks off and resumes often within one window: what holds is one
 // deadline.
 func TestDeadlines_OfOneWhoFlaps(t *testing.T) {
