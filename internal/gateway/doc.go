@@ -75,7 +75,7 @@
 // from the table's goroutine at the same time, as may Drain, and pushes, kicks and lists from
 // anywhere. A session without a state has no lock: the table decides who ended it, the connection
 // who closed it. A state has one, which orders its frames; it is taken before the locks of users,
-// tombstones, table and network, after that of idlest, and never beside that of another state.
+// tombstones, table and network, after those of entrance and idlest, and never beside that of another state.
 //
 // # Limits
 //

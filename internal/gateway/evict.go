@@ -119,18 +119,15 @@ func (g *Gateway) evictOf(name string) bool {
 	return found
 }
 
-// closeFor closes the connection of a session that was ended for a reason.
+// closeFor closes the connection of a session that was evicted or revoked.
 func (g *Gateway) closeFor(conn netloop.ID, why Reason) {
 	c, ok := g.net.Conn(conn)
 	if !ok {
 		return
 	}
-	switch why {
-	case ReasonEvicted:
+	if why == ReasonEvicted {
 		c.Close(codeLimit, "session limit")
-	case ReasonRevoked:
+	} else {
 		c.Close(codeRevoked, "session revoked")
-	default:
-		c.Close(codePolicy, string(why))
 	}
 }

@@ -81,12 +81,13 @@ func (g *Gateway) push(s engine.Session[link], m backend.Message) error {
 	if !st.seen() {
 		return ErrNoSession
 	}
-	c, ok := g.net.Conn(st.conn)
+	c, connected := g.net.Conn(st.conn)
 	switch {
-	case !st.resumable() && !ok:
-		return ErrNoSession
-	case !st.resumable():
+	case st.resumable():
+	case connected:
 		return g.pushTo(c, m)
+	default:
+		return ErrNoSession
 	}
 	data, ok := dataOf(m)
 	if !ok {
@@ -96,8 +97,8 @@ func (g *Gateway) push(s engine.Session[link], m backend.Message) error {
 	buf := borrow()
 	defer giveBack(buf)
 	*buf, _ = n.append((*buf)[:0], st.seq+1)
-	if c, ok := g.net.Conn(st.conn); ok && !c.Offer(netloop.Text, *buf) {
-		if _, ok := g.net.Conn(st.conn); ok {
+	if connected && !c.Offer(netloop.Text, *buf) {
+		if _, still := g.net.Conn(st.conn); still {
 			return ErrFull // the number is free again: nobody has seen it
 		}
 	}
