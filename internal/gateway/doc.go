@@ -73,9 +73,10 @@
 // after the other, and never wait: an application that may wait ([backend.Backend].Prompt) is asked
 // by workers, and the connection is held meanwhile, or goes on and is answered later. Expiries come
 // from the table's goroutine at the same time, as may Drain, and pushes, kicks and lists from
-// anywhere. A session without a state has no lock: the table decides who ended it, the connection
-// who closed it. A state has one, which orders its frames; it is taken before the locks of users,
-// tombstones, table and network, after those of entrance and idlest, and never beside that of another state.
+// anywhere. A session without a state has no
+// lock: the table decides who ended it, the connection who closed it. A state has one, which orders
+// its frames; it is taken before the locks of users, tombstones, table and network, after those of
+// entrance and idlest, and never beside that of another state.
 //
 // # Limits
 //
