@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -29,16 +29,31 @@ const (
 	open                    // messages may be sent
 )
 
+// unanswered is why a connection ended that stayed in a state for too long.
+func (s state) unanswered() string {
+	switch s {
+	case upgrading:
+		return "no_upgrade_answer"
+	case greeting:
+		return "no_hello_answer"
+	case free, connecting, open:
+	}
+	return "connect_timeout"
+}
+
 // conn is one slot. It holds no pointer, so a million of them are nothing to the collector.
 type conn struct {
 	fd         int32
 	generation uint32        // told apart from who had the slot before; part of the poller's key
 	due        time.Duration // when the message in flight, or the connection, was due
+	since      time.Duration // when the connection was established
+	asked      time.Duration // when the upgrade was asked for
 	seq        uint32        // of the message in flight
 	state      state
 	inFlight   bool
 	chosen     bool // takes part in the task
 	parting    bool // our close frame is sent
+	deaf       bool // nothing is read
 }
 
 // unfinished is what a connection has of a frame or answer that came in part, and of a write that
@@ -47,6 +62,7 @@ type unfinished struct {
 	parser wsframe.Parser
 	head   []byte // of the answer to the upgrade
 	out    []byte
+	pong   []byte // the newest that waits for out, a whole frame; nil: none
 }
 
 // task is what the loop tells of what happens.
@@ -56,13 +72,16 @@ type task interface {
 	closed(slot uint32, was state, why string)
 }
 
+// pinging is a task that sends pings itself.
+type pinging interface{ ponged(slot uint32) }
+
 // Client is one loop that drives connections to one server.
 type Client struct {
 	// Set by New, then only read.
 	o       Options
 	clock   clock
 	poller  *poll.Poller
-	server  unix.SockaddrInet4
+	server  unix.Sockaddr
 	request []byte
 	accept  []byte // the only good Sec-WebSocket-Accept
 	rules   wsframe.Rules
@@ -75,12 +94,22 @@ type Client struct {
 	partial map[uint32]*unfinished
 	dialing int // connections that are begun and not open yet
 	open    int
-	begun   int           // for turning through the sources
-	turned  time.Duration // when the last turn began
+	begun   int // for turning through the sources
+	// receiveBytes is the receive buffer of sockets that are made; 0: the system's.
+	receiveBytes int
+	// keepsBack says which connections do not ask for the upgrade by themselves. nil: none.
+	keepsBack func(slot uint32) bool
+	turned    time.Duration // when the last turn began
 
 	in     []byte // what the last read gave
 	out    []byte // the frame to send
 	parser wsframe.Parser
+	inOp   wsframe.Op // of the message that is handed to the dialect
+
+	// of connections over TLS
+	handshakes *handshakes
+	secure     map[uint32]*secure // by slot
+	plain      []byte             // what the last record held
 }
 
 // New makes a Client that has no connection yet.
@@ -93,12 +122,12 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load: %w", err)
 	}
-	server := netip.MustParseAddrPort(o.Address)
 	c := &Client{
 		o: o, clock: newClock(), poller: p,
-		server: unix.SockaddrInet4{Port: int(server.Port()), Addr: server.Addr().As4()},
+		server: sockaddr(netip.MustParseAddrPort(o.Address)),
 		rules: wsframe.Rules{
-			Role: wsframe.Client, MaxMessageBytes: bytesMax, Buffers: new(wsframe.Pool),
+			Role: wsframe.Client, MaxMessageBytes: int64(o.MessageBytesMax),
+			Buffers: new(wsframe.Pool),
 		},
 		op:      wsframe.OpBinary,
 		task:    idle{},
@@ -110,7 +139,13 @@ func New(o Options) (*Client, error) {
 	}
 	c.dialect = plain{c}
 	if o.Protocol == JSON {
-		c.dialect = &v1{c: c, resume: o.Resume, ackEvery: o.AckEvery}
+		c.dialect = &v1{c: c, resume: o.Resume, ackEvery: o.AckEvery, opening: opening{
+			secret: o.Token, resume: o.Resume, idleSeconds: int(o.AskIdle / time.Second),
+		}}
+	}
+	if o.TLS != nil {
+		c.handshakes = newHandshakes(p)
+		c.secure = map[uint32]*secure{}
 	}
 	c.request, c.accept = upgradeRequest(o)
 	return c, nil
@@ -127,7 +162,18 @@ func (c *Client) Close() error {
 			c.drop(uint32(slot), "closed by us")
 		}
 	}
+	if c.handshakes != nil {
+		c.handshakes.close()
+	}
 	return c.poller.Close()
+}
+
+// sockaddr is an address as the system's calls want it.
+func sockaddr(a netip.AddrPort) unix.Sockaddr {
+	if a.Addr().Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
+	}
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
 }
 
 // idle is the task between tasks.
@@ -160,6 +206,45 @@ func (c *Client) turn(until time.Duration) error {
 	if err != nil {
 		return fmt.Errorf("load: %w", err)
 	}
+	c.handleAll(events)
+	return nil
+}
+
+// spin is how long before a moment a loop that must not miss it stops sleeping and looks: a thread
+// that sleeps on an idle processor is woken late by about as much, and to be woken costs more than
+// to look for as long.
+const spin = 60 * time.Microsecond
+
+// lookMax is how long one look for nothing takes at most; what is longer, others had the processor.
+const lookMax = 5 * time.Microsecond
+
+// turnOnTime is turn for a loop that has a thread to itself. It returns when something was handled,
+// or no earlier than the moment, and hardly later. It adds to spun how long it only looked.
+func (c *Client) turnOnTime(until time.Duration, spun *time.Duration) error {
+	now := c.clock.now()
+	for {
+		began := now
+		sleep := max(until-now-spin, 0)
+		events, err := c.poller.Block(sleep)
+		if err != nil {
+			return fmt.Errorf("load: %w", err)
+		}
+		if len(events) > 0 || c.handshakes.ready() {
+			c.handleAll(events)
+			return nil
+		}
+		if now = c.clock.now(); sleep == 0 {
+			*spun += min(now-began, lookMax)
+		}
+		if now >= until {
+			return nil
+		}
+	}
+}
+
+// handleAll handles what is ready.
+func (c *Client) handleAll(events []poll.Event) {
+	c.shaken()
 	for i := range events {
 		key := events[i].Key()
 		slot, generation := uint32(key), uint32(key>>32)
@@ -167,7 +252,6 @@ func (c *Client) turn(until time.Duration) error {
 			c.handle(slot, events[i].Ready())
 		}
 	}
-	return nil
 }
 
 // handle does what a connection is ready for.
@@ -185,17 +269,26 @@ func (c *Client) handle(slot uint32, ready poll.Ready) {
 	if !ready.Read() {
 		return
 	}
+	if n.deaf {
+		c.drop(slot, "econnreset") // it is broken, or would not be ready
+		return
+	}
 	got, err := poll.ReadSocket(int(n.fd), c.in)
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 	case err != nil:
 		c.drop(slot, reason(err))
 	case got == 0:
-		c.drop(slot, "end of stream")
+		c.drop(slot, endOfStream)
+	case c.secure != nil:
+		c.decrypted(slot, c.in[:got])
 	default:
 		c.received(slot, c.in[:got])
 	}
 }
+
+// endOfStream is why a connection ended that the server closed without a close frame.
+const endOfStream = "eof"
 
 // received takes bytes of the server's.
 func (c *Client) received(slot uint32, b []byte) {
@@ -248,19 +341,37 @@ func (c *Client) settle(slot uint32, u *unfinished) {
 func (c *Client) event(slot uint32, e wsframe.Event, now time.Duration) {
 	switch e.Kind {
 	case wsframe.Text, wsframe.Binary:
+		c.inOp = wsframe.OpText
+		if e.Kind == wsframe.Binary {
+			c.inOp = wsframe.OpBinary
+		}
 		c.dialect.received(slot, e.Payload, now)
 	case wsframe.Ping:
-		c.out = wsframe.Client.AppendFrame(c.out[:0], wsframe.OpPong, true, e.Payload)
-		c.write(slot, c.out)
+		c.pong(slot, e.Payload)
 	case wsframe.Closing:
 		c.out = wsframe.Client.AppendClose(c.out[:0], e.Code, "")
 		if c.conns[slot].parting || c.write(slot, c.out) {
-			c.drop(slot, strconv.Itoa(int(e.Code)))
+			c.drop(slot, codeName(e.Code))
 		}
 	case wsframe.Failed:
-		c.drop(slot, e.Fault.String())
-	case wsframe.None, wsframe.Pong:
+		c.drop(slot, "frame_"+snake(e.Fault.String()))
+	case wsframe.Pong:
+		if t, ok := c.task.(pinging); ok {
+			t.ponged(slot)
+		}
+	case wsframe.None:
 	}
+}
+
+// pong answers a ping. Where others wait to be written, the newest takes their place (RFC 6455,
+// 5.5.3).
+func (c *Client) pong(slot uint32, payload []byte) {
+	if u := c.partial[slot]; u != nil && len(u.out) > 0 {
+		u.pong = wsframe.Client.AppendFrame(u.pong[:0], wsframe.OpPong, true, payload)
+		return
+	}
+	c.out = wsframe.Client.AppendFrame(c.out[:0], wsframe.OpPong, true, payload)
+	c.write(slot, c.out)
 }
 
 // send sends a message.
@@ -276,6 +387,14 @@ func (c *Client) appendMessage(b, message []byte) []byte {
 
 // write writes, or keeps what the socket does not take. It says whether the connection lives.
 func (c *Client) write(slot uint32, b []byte) bool {
+	if s := c.secure[slot]; s != nil {
+		b = s.seal(b)
+	}
+	return c.writeRaw(slot, b)
+}
+
+// writeRaw is write for what is encrypted already, where the connection is.
+func (c *Client) writeRaw(slot uint32, b []byte) bool {
 	u := c.partial[slot]
 	if u != nil && len(u.out) > 0 {
 		u.out = append(u.out, b...)
@@ -306,11 +425,20 @@ func (c *Client) flush(slot uint32) bool {
 	}
 	b := u.out
 	u.out = nil
-	if !c.write(slot, b) {
+	if !c.writeRaw(slot, b) {
 		return false
 	}
 	if len(u.out) > 0 {
 		return true
+	}
+	if pong := u.pong; len(pong) > 0 {
+		u.pong = nil
+		if !c.write(slot, pong) {
+			return false
+		}
+		if len(u.out) > 0 {
+			return true
+		}
 	}
 	c.settle(slot, u)
 	return c.watch(slot, poll.Read)
@@ -319,6 +447,9 @@ func (c *Client) flush(slot uint32) bool {
 // watch says what is wanted of a connection's socket, and whether the connection lives.
 func (c *Client) watch(slot uint32, i poll.Interest) bool {
 	n := &c.conns[slot]
+	if n.deaf {
+		i &^= poll.Read
+	}
 	if err := c.poller.Modify(int(n.fd), n.key(slot), i); err != nil {
 		c.drop(slot, reason(err))
 		return false
@@ -332,7 +463,10 @@ func (n *conn) key(slot uint32) uint64 { return uint64(slot) | uint64(n.generati
 func (c *Client) drop(slot uint32, why string) {
 	n := &c.conns[slot]
 	was := n.state
-	_ = unix.Close(int(n.fd)) // it is a reset, whatever close says
+	if n.fd >= 0 {
+		_ = unix.Close(int(n.fd)) // it is a reset, whatever close says
+	}
+	delete(c.secure, slot)
 	if was == open {
 		c.open--
 	} else {
@@ -345,11 +479,13 @@ func (c *Client) drop(slot uint32, why string) {
 	c.spare = append(c.spare, slot)
 }
 
-// reason is an error in a few words, such as "connection refused".
+// reason is an error in a word: the name of its errno, such as "econnrefused", or what it says.
 func reason(err error) string {
 	var errno unix.Errno
 	if errors.As(err, &errno) {
-		return errno.Error()
+		if name := unix.ErrnoName(errno); name != "" {
+			return strings.ToLower(name)
+		}
 	}
-	return err.Error()
+	return snake(err.Error())
 }

@@ -124,6 +124,7 @@ func TestClient_Echo(t *testing.T) {
 }
 
 func TestClient_CountsWhatIsWrongAndLost(t *testing.T) {
+	t.Parallel()
 	give := 100 * time.Millisecond
 	c := connect(t, serve(t, func(m []byte) []byte { return echo(slices.Concat(m, m)) }), 3)
 	r, err := c.Echo(EchoOptions{Count: 9, GiveUp: give})
@@ -137,13 +138,14 @@ func TestClient_CountsWhatIsWrongAndLost(t *testing.T) {
 	}
 	c = connect(t, serve(t, func([]byte) []byte { return nil }), 3)
 	r, err = c.Echo(EchoOptions{Count: 9, GiveUp: give})
-	want := map[string]int{"end of stream": 3}
+	want := map[string]int{"eof": 3}
 	if err != nil || r.Lost != 3 || !maps.Equal(r.Closes, want) || c.Open() != 0 {
 		t.Errorf("hung up on: %+v, %v, want 3 lost and closed", r, err)
 	}
 }
 
 func TestClient_Hold(t *testing.T) {
+	t.Parallel()
 	c := connect(t, serve(t, func([]byte) []byte {
 		b := wsframe.Server.AppendFrame(nil, wsframe.OpPing, true, nil)
 		return wsframe.Server.AppendClose(append(b, echo([]byte("hi"))...), 4200, "")
@@ -162,9 +164,9 @@ func TestClient_Hold(t *testing.T) {
 
 func TestClient_CountsWhatDoesNotConnect(t *testing.T) {
 	for name, answer := range map[string]string{
-		"upgrade refused: HTTP/1.1 404 Not Found": "HTTP/1.1 404 Not Found\r\n\r\n",
-		"upgrade answered with the wrong key":     "HTTP/1.1 101 \r\nUpgrade: websocket\r\n\r\n",
-		"end of stream":                           "HTTP/1.1 101 \r\n",
+		"upgrade_404":      "HTTP/1.1 404 Not Found\r\n\r\n",
+		"wrong_accept_key": switched + "\r\n",
+		"eof":              "HTTP/1.1 101 \r\n",
 	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
@@ -195,7 +197,7 @@ func TestClient_CountsWhatDoesNotConnect(t *testing.T) {
 			t.Fatal(err)
 		}
 		r, err = c.Connect(ConnectOptions{Connections: 2})
-		if err != nil || r.Failed != 2 || r.Errors["connection refused"] != 2 {
+		if err != nil || r.Failed != 2 || r.Errors["econnrefused"] != 2 {
 			t.Errorf("Connect() = %+v, %v, want it refused", r, err)
 		}
 		c.Close()

@@ -2,9 +2,11 @@ package load
 
 import (
 	"bytes"
-	"encoding/binary"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/load/result"
 )
 
 // echoTask sends messages and compares what comes back.
@@ -12,7 +14,7 @@ type echoTask struct {
 	c        *Client
 	o        EchoOptions
 	report   EchoReport
-	latency  histogram
+	latency  result.Histogram
 	ready    ring // connections that take part and have nothing in flight
 	inFlight int
 	start    time.Duration
@@ -69,7 +71,7 @@ func (t *echoTask) result() EchoReport {
 	r := t.report
 	r.Lost = r.Sent - r.Received
 	r.Wall = t.last - t.start
-	r.Latency = t.latency.summary()
+	r.Latency = latencyOf(&t.latency)
 	for t.o.Rate > 0 {
 		if at, ok := t.next(0); !ok || at > t.c.clock.now() {
 			break
@@ -147,7 +149,7 @@ func (t *echoTask) message(slot uint32, payload []byte, now time.Duration) {
 	t.inFlight--
 	t.report.Received++
 	t.last, t.moved = now, now
-	t.latency.add(now - n.due)
+	t.latency.Record(now - n.due)
 	t.ready.push(slot)
 	if t.o.Rate == 0 {
 		t.pump(now)
@@ -167,22 +169,52 @@ func (t *echoTask) closed(slot uint32, _ state, why string) {
 	}
 }
 
-// stamp writes who sent a message, and which one it is, over its start, as far as that fits.
+// stampBytes is how long a stamp is.
+const stampBytes = 12
+
+// stamp writes which message it is, and who sent it, over its start, as far as that fits. who has
+// 25 bits.
 func stamp(message []byte, who, which uint32) {
-	var id [12]byte
-	hexWord(id[:6], who)
-	hexWord(id[6:], which)
+	var id [stampBytes]byte
+	writeDigits(id[:whichDigits], which)
+	writeDigits(id[whichDigits:], who)
 	copy(message, id[:])
 }
 
-// hexWord writes 24 bits of v in six digits, so that a message is text too.
-func hexWord(b []byte, v uint32) {
-	var word [4]byte
-	binary.BigEndian.PutUint32(word[:], v)
-	const digits = "0123456789abcdef"
-	for i, d := range word[1:] {
-		b[2*i], b[2*i+1] = digits[d>>4], digits[d&15]
+// readStamp is what stamp wrote.
+func readStamp(message []byte) (who, which uint32, ok bool) {
+	if len(message) < stampBytes {
+		return 0, 0, false
 	}
+	which, ok = readDigits(message[:whichDigits])
+	who, okToo := readDigits(message[whichDigits:stampBytes])
+	return who, which, ok && okToo
+}
+
+const (
+	whichDigits = 7
+	digitBits   = 5
+	digits      = "0123456789abcdefghijklmnopqrstuv"
+)
+
+// writeDigits writes the lowest digit first, so that a message is text too and one that is cut
+// short differs from the one before it.
+func writeDigits(b []byte, v uint32) {
+	for i := range b {
+		b[i] = digits[v&(1<<digitBits-1)]
+		v >>= digitBits
+	}
+}
+
+func readDigits(b []byte) (v uint32, ok bool) {
+	for i, c := range b {
+		d := strings.IndexByte(digits, c)
+		if d < 0 {
+			return 0, false
+		}
+		v |= uint32(d) << (digitBits * i)
+	}
+	return v, true
 }
 
 // filler is n bytes of text that do not repeat within a line of cache.

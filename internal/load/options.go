@@ -1,8 +1,10 @@
 package load
 
 import (
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/netip"
 	"strings"
 	"time"
@@ -14,18 +16,31 @@ type Options struct {
 	Address string
 	// Path is what is asked for. "": /ws.
 	Path string
-	// Subprotocol is offered, and must then be taken. "": none, or that of the protocol.
+	// Host is what the server is called. "": Address.
+	Host string
+	// Header holds further fields of the upgrade.
+	Header http.Header
+	// TLS encrypts, where it is not nil.
+	TLS *tls.Config `json:"-"`
+	// Subprotocol is offered, with commas between several, of which one must then be taken. "":
+	// none, or that of the protocol.
 	Subprotocol string
+	// Token is the server's shared secret, which a hello brings. Only JSON has one.
+	Token string
 	// Protocol is how messages stand in frames.
 	Protocol Protocol
 	// Resume asks for sessions that can be resumed. Only JSON has them.
 	Resume bool
+	// AskIdle is after what silence the server is asked to end a session. 0: as it does by itself.
+	AskIdle time.Duration
 	// AckEvery is after how many numbered frames of such a session they are acknowledged. 0: 16.
 	AckEvery int
 	// Sources are the addresses to connect from, in turn. nil: what the system chooses.
 	Sources []netip.Addr
 	// Dialing is how many connections may be begun and not open yet. 0: 128.
 	Dialing int
+	// MessageBytesMax is the longest message of the server's. 0: 64 KiB and what goes around it.
+	MessageBytesMax int
 	// Text sends text frames in place of binary ones, as JSON does in any case; messages are ASCII
 	// without anything that JSON escapes.
 	Text bool
@@ -34,6 +49,12 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	if o.Path == "" {
 		o.Path = "/ws"
+	}
+	if o.Host == "" {
+		o.Host = o.Address
+	}
+	if o.MessageBytesMax == 0 {
+		o.MessageBytesMax = bytesMax
 	}
 	if o.Dialing == 0 {
 		o.Dialing = 128
@@ -49,17 +70,17 @@ func (o Options) withDefaults() Options {
 
 func (o Options) validate() error {
 	var found []error
-	if a, err := netip.ParseAddrPort(o.Address); err != nil {
+	server, err := netip.ParseAddrPort(o.Address)
+	if err != nil {
 		found = append(found, fmt.Errorf("load: address %q is no IP address and port", o.Address))
-	} else if !a.Addr().Is4() {
-		found = append(found, fmt.Errorf("load: address %q is not of IP version 4", o.Address))
 	}
-	if strings.ContainsAny(o.Path+o.Subprotocol, "\r\n ") {
-		found = append(found, errors.New("load: path or subprotocol with a space"))
+	if strings.ContainsAny(o.Path+o.Host, "\r\n ") || strings.ContainsAny(o.Subprotocol, "\r\n") {
+		found = append(found, errors.New("load: path, host or subprotocol with a space"))
 	}
 	for _, a := range o.Sources {
-		if !a.Is4() {
-			found = append(found, fmt.Errorf("load: source %v is not of IP version 4", a))
+		if err == nil && a.Is4() != server.Addr().Is4() {
+			found = append(found, fmt.Errorf(
+				"load: the source %v is not of the same IP version as the server %v", a, server))
 		}
 	}
 	if o.Dialing < 0 {

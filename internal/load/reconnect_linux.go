@@ -5,6 +5,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/load/result"
 )
 
 // stage is how far a reconnectTask is.
@@ -38,8 +40,8 @@ type reconnectTask struct {
 	awaited  int           // answers
 	dropped  time.Duration // when
 	moved    time.Duration // when something last went well
-	hello    histogram
-	connect  histogram
+	hello    result.Histogram
+	connect  result.Histogram
 	expected []byte
 }
 
@@ -69,7 +71,7 @@ func (c *Client) Reconnect(o ReconnectOptions) (ReconnectReport, error) {
 	c.task = t
 	defer func() { c.task, v.deaf = idle{}, false }()
 	err := t.run()
-	t.report.Hello, t.report.Connect = t.hello.summary(), t.connect.summary()
+	t.report.Hello, t.report.Connect = latencyOf(&t.hello), latencyOf(&t.connect)
 	return t.report, err
 }
 
@@ -209,8 +211,8 @@ func (t *reconnectTask) opened(slot uint32, now time.Duration) {
 	r := &t.all[i]
 	t.moved = now
 	t.report.Wall = now - t.dropped
-	t.hello.add(now - s.asked)
-	t.connect.add(now - t.c.conns[slot].due)
+	t.hello.Record(now - s.asked)
+	t.connect.Record(now - t.c.conns[slot].due)
 	if !s.lives() {
 		t.report.Changed++
 		t.who[slot] = -1

@@ -6,6 +6,7 @@ import (
 )
 
 func TestClient_Reconnect(t *testing.T) {
+	t.Parallel()
 	const n = 200
 	o := ReconnectOptions{Messages: 20, Unseen: 3}
 	for name, c := range map[string]struct {
@@ -76,6 +77,7 @@ func sameReport(a, b ReconnectReport) bool {
 }
 
 func TestClient_ReconnectNeedsSessions(t *testing.T) {
+	t.Parallel()
 	c := join(t, &v1Server{}, 1, Options{})
 	if _, err := c.Reconnect(ReconnectOptions{}); err == nil {
 		t.Error("Reconnect() without want.resume gives no error")

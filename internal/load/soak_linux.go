@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/curfew-go/curfew/internal/load/result"
 	"github.com/curfew-go/curfew/internal/wheel"
 	"github.com/curfew-go/curfew/internal/wsframe"
 )
@@ -39,7 +40,7 @@ type soakTask struct {
 	c        *Client
 	o        SoakOptions
 	report   SoakReport
-	lateness histogram
+	lateness result.Histogram
 	soakers  []soaker // by slot
 	wheel    *wheel.Wheel
 	due      []uint32
@@ -86,7 +87,7 @@ func (t *soakTask) end() (SoakReport, error) {
 		}
 	}
 	t.report.Lost += t.waiting
-	t.report.Lateness = t.lateness.summary()
+	t.report.Lateness = latencyOf(&t.lateness)
 	t.c.giveUp()
 	t.c.task = idle{}
 	for slot, s := range t.soakers {
@@ -250,8 +251,8 @@ func (t *soakTask) closed(slot uint32, was state, why string) {
 		if late < 0 {
 			t.report.Early++
 		}
-		t.lateness.add(late)
-	case n.parting && slices.Contains([]string{"1000", "end of stream"}, why):
+		t.lateness.Record(late)
+	case n.parting && slices.Contains([]string{"1000", endOfStream}, why):
 		t.report.Parted++
 	default:
 		t.report.Dropped++

@@ -60,6 +60,7 @@ func keepSession(conn net.Conn, idle time.Duration) {
 }
 
 func TestClient_Soak(t *testing.T) {
+	t.Parallel()
 	const idle = 600 * time.Millisecond // more than a busy machine is likely to stand still
 	o := SoakOptions{Connections: 300, Rate: 5000, Duration: 2500 * time.Millisecond, Idle: idle}
 	o.Late = 5 * time.Second

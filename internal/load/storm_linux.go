@@ -3,6 +3,8 @@ package load
 import (
 	"bytes"
 	"time"
+
+	"github.com/curfew-go/curfew/internal/load/result"
 )
 
 // weathered is what a storm knows of a connection.
@@ -18,8 +20,8 @@ type stormTask struct {
 	c          *Client
 	o          StormOptions
 	report     StormReport
-	lateness   histogram
-	fromAnswer histogram
+	lateness   result.Histogram
+	fromAnswer result.Histogram
 	all        []weathered // by slot
 	left       int         // sessions that have not ended
 	first      time.Duration
@@ -46,7 +48,7 @@ func (c *Client) Storm(o StormOptions) (StormReport, error) {
 		err = c.turn(end)
 	}
 	t.report.Missing = t.left
-	t.report.Lateness, t.report.FromAnswer = t.lateness.summary(), t.fromAnswer.summary()
+	t.report.Lateness, t.report.FromAnswer = latencyOf(&t.lateness), latencyOf(&t.fromAnswer)
 	return t.report, err
 }
 
@@ -110,9 +112,9 @@ func (t *stormTask) closed(slot uint32, _ state, why string) {
 	if late < 0 {
 		t.report.Early++
 	}
-	t.lateness.add(late)
+	t.lateness.Record(late)
 	if w.answered > 0 {
-		t.fromAnswer.add(now - w.answered - t.o.Idle)
+		t.fromAnswer.Record(now - w.answered - t.o.Idle)
 	}
 	t.report.Ending = now - t.first
 }

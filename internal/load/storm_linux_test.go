@@ -6,6 +6,7 @@ import (
 )
 
 func TestClient_Storm(t *testing.T) {
+	t.Parallel()
 	const n, idle = 100, 400 * time.Millisecond
 	for name, c := range map[string]struct {
 		faults
@@ -34,6 +35,7 @@ func TestClient_Storm(t *testing.T) {
 }
 
 func TestClient_StormThatDoesNotCome(t *testing.T) {
+	t.Parallel()
 	client := join(t, &v1Server{}, 3, Options{})
 	o := StormOptions{Idle: 300 * time.Millisecond, Late: 200 * time.Millisecond}
 	r, err := client.Storm(o)

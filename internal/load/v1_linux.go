@@ -16,6 +16,7 @@ type session struct {
 	asked   time.Duration // when its last hello was sent
 	ack     helloAck      // what that was answered by
 	told    bool          // the server has said that it is over
+	jumps   bool          // the next number may be any: frames before it are missing, as was said
 }
 
 // v1 is the dialect of JSON. Numbers are checked: a frame of a session that can be resumed whose
@@ -25,10 +26,18 @@ type v1 struct {
 	c        *Client
 	resume   bool
 	ackEvery int
+	opening  opening
 	sessions []session // by slot
 	buf      []byte
 	// deaf clients hear everything and take note of nothing: as if they had not read it.
 	deaf bool
+	// lenient is for a task that tells answers apart by what they say: it is given the data of all
+	// frames, whatever their numbers, and holes counts the numbers that were left out.
+	lenient bool
+	holes   uint64
+	// named messages have a request_id, by which the server knows one that is sent again.
+	named bool
+	name  [stampBytes]byte // of the message that is sent next
 }
 
 // at is the session of a slot.
@@ -43,7 +52,7 @@ func (v *v1) upgraded(slot uint32, now time.Duration) {
 	v.c.conns[slot].state = greeting
 	s := v.at(slot)
 	s.asked = now
-	v.buf = appendHello(v.buf[:0], v.resume, s.token, s.seq)
+	v.buf = appendHello(v.buf[:0], v.opening, s.token, s.seq)
 	v.write(slot)
 }
 
@@ -54,7 +63,11 @@ func (v *v1) write(slot uint32) {
 }
 
 func (v *v1) wrap(message []byte) []byte {
-	v.buf = appendMessageV1(v.buf[:0], message)
+	var id []byte
+	if v.named {
+		id = v.name[:]
+	}
+	v.buf = appendMessageV1(v.buf[:0], id, message)
 	return v.buf
 }
 
@@ -65,7 +78,14 @@ func (v *v1) received(slot uint32, payload []byte, now time.Duration) {
 	}
 	s := v.at(slot)
 	switch f := parseV1(payload); f.op {
-	case "message_res", "message", "error":
+	case "error":
+		if t, ok := v.c.task.(refusable); ok {
+			v.countSeq(s, f.seq)
+			t.refused(slot, f.code, now)
+			return
+		}
+		v.numbered(slot, f, payload, now)
+	case "message_res", "message":
 		v.numbered(slot, f, payload, now)
 	case "session_expired":
 		s.told = f.sessionID == s.id && (f.reason == "idle" || f.reason == "lifetime")
@@ -94,14 +114,18 @@ func (v *v1) greeted(slot uint32, payload []byte, now time.Duration) {
 	v.c.opened(slot, now)
 }
 
+// refusable is a task that wants to know which messages a server refused.
+type refusable interface {
+	refused(slot uint32, code string, now time.Duration)
+}
+
 // numbered takes a frame of the kind that has a number where the session can be resumed.
 func (v *v1) numbered(slot uint32, f frameV1, payload []byte, now time.Duration) {
 	s := v.at(slot)
 	good := f.data != nil
 	if v.resume && !v.deaf {
-		good = good && f.seq == s.seq+1
-		s.seq = max(s.seq, f.seq)
-		s.unacked++
+		next := v.countSeq(s, f.seq)
+		good = good && (next || v.lenient)
 	}
 	if good {
 		payload = f.data
@@ -113,6 +137,27 @@ func (v *v1) numbered(slot uint32, f frameV1, payload []byte, now time.Duration)
 		v.buf = appendAck(v.buf[:0], s.seq)
 		v.write(slot)
 	}
+}
+
+// countSeq takes note of a frame's number, and says whether it is the next one.
+func (v *v1) countSeq(s *session, seq uint64) bool {
+	if !v.resume || seq == 0 {
+		return false
+	}
+	next := seq == s.seq+1 || s.jumps
+	if seq > s.seq+1 && !s.jumps {
+		v.holes += seq - s.seq - 1
+	}
+	s.jumps = false
+	s.seq = max(s.seq, seq)
+	s.unacked++
+	return next
+}
+
+// bye ends a session.
+func (v *v1) bye(slot uint32) {
+	v.buf = append(v.buf[:0], `{"op":"bye"}`...)
+	v.write(slot)
 }
 
 func (v *v1) told(slot uint32) bool { return v.at(slot).told }

@@ -39,6 +39,7 @@ func TestClient_EchoJSON(t *testing.T) {
 }
 
 func TestClient_EchoJSONCountsWrongNumbers(t *testing.T) {
+	t.Parallel()
 	c := join(t, &v1Server{faults: faults{skips: true}}, 3, Options{Resume: true})
 	r, err := c.Echo(EchoOptions{Count: 9, GiveUp: 500 * time.Millisecond})
 	if err != nil || r.Wrong != 3 || r.Lost != 3 {
@@ -47,16 +48,17 @@ func TestClient_EchoJSONCountsWrongNumbers(t *testing.T) {
 }
 
 func TestClient_HelloThatGetsNoSession(t *testing.T) {
+	t.Parallel()
 	const ack = `{"op":"hello_ack","ok":true,`
 	for answer, want := range map[string]string{
-		`{"op":"hello_ack","ok":false,"error":"session_limit","retry_after":5}`: "hello refused: " +
+		`{"op":"hello_ack","ok":false,"error":"session_limit","retry_after":5}`: "hello_" +
 			"session_limit",
-		`{"op":"welcome"}`:                         "hello answered by something else",
-		`nothing`:                                  "hello answered by something else",
-		ack + `"session_id":""}`:                   "hello answered without a session",
-		ack + `"session_id":"s"}`:                  "hello answered without a resume token",
-		ack + `"session_id":"s","resume_token":1}`: "hello answered by something else",
-		"": "no answer to the hello",
+		`{"op":"welcome"}`:                         "bad_hello_answer",
+		`nothing`:                                  "bad_hello_answer",
+		ack + `"session_id":""}`:                   "no_session_in_hello_answer",
+		ack + `"session_id":"s"}`:                  "no_resume_token_in_hello_answer",
+		ack + `"session_id":"s","resume_token":1}`: "bad_hello_answer",
+		"": "no_hello_answer",
 	} {
 		server := serveText(t, func([]byte) []byte {
 			if answer == "" {

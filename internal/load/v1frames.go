@@ -13,6 +13,7 @@ type frameV1 struct {
 	data      []byte // of a message or an answer that is a string without escapes, else nil
 	sessionID string
 	reason    string
+	code      string // of an error
 }
 
 // parseV1 takes a frame apart. One that cannot be read has no op.
@@ -26,11 +27,16 @@ func parseV1(payload []byte) frameV1 {
 		Data      json.RawMessage `json:"data"`
 		SessionID string          `json:"session_id"`
 		Reason    string          `json:"reason"`
+		Error     struct {
+			Code string `json:"code"`
+		} `json:"error"`
 	}
 	if json.Unmarshal(payload, &f) != nil {
 		return frameV1{}
 	}
-	r := frameV1{op: f.Op, seq: f.Seq, sessionID: f.SessionID, reason: f.Reason}
+	r := frameV1{
+		op: f.Op, seq: f.Seq, sessionID: f.SessionID, reason: f.Reason, code: f.Error.Code,
+	}
 	if n := len(f.Data); n >= 2 && f.Data[0] == '"' && bytes.IndexByte(f.Data, '\\') < 0 {
 		r.data = f.Data[1 : n-1]
 	}
@@ -74,45 +80,70 @@ type helloAck struct {
 	Resumed     bool   `json:"resumed"`
 	Gap         bool   `json:"gap"`
 	Seq         uint64 `json:"seq"`
+	// IdleSeconds is after what silence the session ends.
+	IdleSeconds float64 `json:"idle_s"`
 }
 
 // judge says why an answer gives no session, or "".
 func (a *helloAck) judge(resume bool) string {
 	switch {
 	case a.Op != "hello_ack":
-		return "hello answered by something else"
+		return "bad_hello_answer"
 	case !a.OK:
-		return helloRefused + a.Error
+		return helloRefused + snake(a.Error)
 	case a.SessionID == "":
-		return "hello answered without a session"
+		return "no_session_in_hello_answer"
 	case resume && a.ResumeToken == "":
-		return "hello answered without a resume token"
+		return "no_resume_token_in_hello_answer"
 	}
 	return ""
 }
 
 // helloRefused begins the reason why a connection ended whose hello was refused.
-const helloRefused = "hello refused: "
+const helloRefused = "hello_"
+
+// opening is what every hello of a client says.
+type opening struct {
+	secret      string // the server's; "": it has none
+	resume      bool   // sessions that can be resumed are wanted
+	idleSeconds int    // the idle timeout that is wanted; 0: none
+}
 
 // appendHello appends the first frame of a client. With a token it resumes a session.
-func appendHello(b []byte, resume bool, token string, seq uint64) []byte {
+func appendHello(b []byte, o opening, token string, seq uint64) []byte {
 	b = append(b, `{"op":"hello"`...)
+	if o.secret != "" {
+		b = appendString(append(b, `,"token":`...), o.secret)
+	}
 	if token != "" {
-		quoted, _ := json.Marshal(token) // a string can always be written
-		b = append(b, `,"resume":{"token":`...)
-		b = append(b, quoted...)
+		b = appendString(append(b, `,"resume":{"token":`...), token)
 		b = append(b, `,"seq":`...)
 		b = append(strconv.AppendUint(b, seq, 10), '}')
 	}
-	if resume {
-		b = append(b, `,"want":{"resume":true}`...)
+	if !o.resume && o.idleSeconds == 0 {
+		return append(b, '}')
 	}
-	return append(b, '}')
+	b = strconv.AppendBool(append(b, `,"want":{"resume":`...), o.resume)
+	if o.idleSeconds > 0 {
+		b = strconv.AppendInt(append(b, `,"idle_s":`...), int64(o.idleSeconds), 10)
+	}
+	return append(b, `}}`...)
 }
 
-// appendMessageV1 appends the frame of a message, which is text that needs no escapes.
-func appendMessageV1(b, message []byte) []byte {
-	b = append(b, `{"op":"message","data":"`...)
+// appendString appends a string as JSON has it.
+func appendString(b []byte, s string) []byte {
+	quoted, _ := json.Marshal(s) // it can always be written
+	return append(b, quoted...)
+}
+
+// appendMessageV1 appends the frame of a message, which is text that needs no escapes, and so is
+// its request_id, where it has one.
+func appendMessageV1(b, requestID, message []byte) []byte {
+	b = append(b, `{"op":"message",`...)
+	if len(requestID) > 0 {
+		b = append(append(append(b, `"request_id":"`...), requestID...), `",`...)
+	}
+	b = append(b, `"data":"`...)
 	b = append(b, message...)
 	return append(b, `"}`...)
 }

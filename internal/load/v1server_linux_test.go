@@ -26,6 +26,10 @@ type faults struct {
 	untold   bool // does not say session_expired
 	misnamed bool // says it of another session
 	deaf     bool // answers no message after a resume
+	refuses  bool // answers the second message of each session by an error
+	twice    bool // replays everything twice
+	hidden   bool // does not say in the answer to the hello after what silence sessions end
+	at       bool // sessions end after a silence from their hello on
 }
 
 // v1Server is a server of curfew.v1 as far as the driver speaks it.
@@ -49,6 +53,8 @@ type v1Session struct {
 	faltered  bool
 	deaf      bool
 	touched   bool
+	said      int
+	at        net.Conn // whose messages are heard
 }
 
 // start serves and gives the address.
@@ -101,7 +107,7 @@ func (s *v1Server) talk(conn net.Conn) {
 	buf := make([]byte, 64<<10)
 	for {
 		idle := time.Hour
-		if session != nil && session.touched {
+		if session != nil && (session.touched || s.at) {
 			idle = s.idle
 		}
 		if s.early {
@@ -120,7 +126,7 @@ func (s *v1Server) talk(conn net.Conn) {
 				return
 			}
 			s.mu.Lock()
-			answer := s.answer(&session, &r)
+			answer := s.answer(&session, &r, conn)
 			s.mu.Unlock()
 			if answer == nil {
 				return
@@ -154,10 +160,14 @@ func text(format string, args ...any) []byte {
 }
 
 // answer gives the frames that answer a request, nil to hang up.
-func (s *v1Server) answer(at **v1Session, r *v1Request) []byte {
+func (s *v1Server) answer(at **v1Session, r *v1Request, conn net.Conn) []byte {
 	switch session := *at; r.Op {
 	case "hello":
-		return s.hello(at, r)
+		out := s.hello(at, r)
+		if *at != nil {
+			(*at).at = conn
+		}
+		return out
 	case "ack":
 		if r.Seq > session.seq {
 			s.t.Errorf("ack of %d, want at most %d", r.Seq, session.seq)
@@ -170,9 +180,16 @@ func (s *v1Server) answer(at **v1Session, r *v1Request) []byte {
 		s.acks++
 		return []byte{}
 	case "message":
+		if session.at != conn {
+			return []byte{} // it was resumed over another one meanwhile
+		}
 		session.touched = true
+		session.said++
 		if session.deaf {
 			return []byte{}
+		}
+		if s.refuses && session.said == 2 {
+			return text(`{"op":"error","error":{"code":"BUSY"}}`)
 		}
 		if !session.resumes {
 			return text(`{"op":"message_res","data":%s}`, r.Data)
@@ -212,6 +229,9 @@ func (s *v1Server) hello(at **v1Session, r *v1Request) []byte {
 	}
 	*at = session
 	if !session.resumes {
+		if s.hidden {
+			return text(`{"op":"hello_ack","ok":true,"session_id":%q}`, session.id)
+		}
 		return text(`{"op":"hello_ack","ok":true,"session_id":%q,"idle_s":1}`, session.id)
 	}
 	delete(s.sessions, session.token)
@@ -221,8 +241,12 @@ func (s *v1Server) hello(at **v1Session, r *v1Request) []byte {
 	out := text(`{"op":"hello_ack","ok":true,"session_id":%q,"idle_s":1,"resume_token":%q,`+
 		`"resumed":%v,"gap":%v,"seq":%d}`, session.id, session.token, resumed, gap, session.seq)
 	if resumed && !s.loses && !s.omits {
+		replay := []byte{}
 		for seq := r.Resume.Seq + 1; seq <= session.seq; seq++ {
-			out = append(out, session.kept[seq]...)
+			replay = append(replay, session.kept[seq]...)
+		}
+		if out = append(out, replay...); s.twice {
+			out = append(out, replay...)
 		}
 	}
 	return out
@@ -243,4 +267,12 @@ func join(t *testing.T, s *v1Server, n int, o Options) *Client {
 		t.Fatalf("Connect(%d) = %+v, %v", n, r, err)
 	}
 	return c
+}
+
+// parseRequest reads a frame of a client's; what cannot be read has no op.
+func parseRequest(frame []byte) (r v1Request) {
+	if json.Unmarshal(frame, &r) != nil {
+		return v1Request{}
+	}
+	return r
 }

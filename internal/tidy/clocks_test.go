@@ -24,9 +24,17 @@ var clockFiles = map[string]string{
 	"internal/server/clock.go":  "the pace of the summary, and whether a certificate is valid",
 	"internal/baseline":         "peers that run on timers are what is measured",
 	"internal/load/clock.go":    "when messages are due, and latency",
-	"bench":                     "measures",
-	"bench/netbench":            "measures",
-	"bench/peers":               "measures",
+
+	"internal/load/fleet/clock.go": "when all processes begin, and how long one may be silent",
+
+	"internal/load/selfcheck/clock.go":        "how long a case takes, when a worker is stopped",
+	"internal/load/selfcheck/faulty/clock.go": "when sessions end, and when it stalls",
+
+	"bench":          "measures",
+	"bench/netbench": "measures",
+	"bench/peers":    "measures",
+
+	"bench/peers/wsserver": "how long a client that was refused is read from",
 }
 
 var clocksRule = rule{

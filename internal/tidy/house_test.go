@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// module is the path of the root module. Its packages, those of bench/peers included, are named
-// below by their directory.
+// module is the path of the root module. Its packages, those of the modules in bench included, are
+// named below by their directory.
 const module = "github.com/curfew-go/curfew"
 
 // house is what the rules read.

@@ -35,6 +35,8 @@ const (
 	whyJudged = "a server that the suite's own tests judge"
 
 	whyClient = "a client that its users have"
+
+	whyHistogram = "histograms whose quantiles are true, in a format that others read"
 )
 
 // layers is the map of the house, as ARCHITECTURE.md describes it: what each package may import.
@@ -44,9 +46,23 @@ var layers = map[string]layer{
 		house: []string{"internal/server", "internal/config"},
 		tests: []string{"internal/netloop/netlooptest"},
 	},
-	"cmd/curfew": {
-		house: []string{"internal/load", "internal/conform", "internal/adminclient"},
-		why:   "the operator's command knows the daemon only by its wire",
+	"cmd/curfew": {house: []string{"internal/command"}},
+	"internal/command": {
+		house: []string{
+			"internal/load", "internal/load/fleet", "internal/load/report",
+			"internal/load/compare", "internal/load/result", "internal/conform",
+			"internal/adminclient",
+		},
+		external: map[string]string{
+			"github.com/spf13/cobra":                  "commands, flags and completions",
+			"github.com/spf13/pflag":                  "the flags of cobra",
+			"github.com/HdrHistogram/hdrhistogram-go": "the log that its own tools read",
+			"golang.org/x/term":                       "whether there is a terminal, and its width",
+		},
+		testModules: map[string]string{
+			"github.com/gorilla/websocket": "a server to put under load",
+		},
+		why: "the operator's command knows the daemon only by its wire",
 	},
 
 	"internal/server": {
@@ -134,12 +150,45 @@ var layers = map[string]layer{
 	"internal/invariants": {},
 
 	"internal/load": {
-		house: []string{"internal/netloop/poll", "internal/wsframe", "internal/wheel"},
+		house: []string{
+			"internal/netloop/poll", "internal/wsframe", "internal/wheel", "internal/load/result",
+		},
 		external: map[string]string{
 			"golang.org/x/sys": "sockets that connect without blocking, clocks of processes",
 		},
+		tests:       []string{"internal/load/selfcheck/faulty"},
 		testModules: map[string]string{"github.com/gobwas/ws": "the upgrade of a server to drive"},
 		why:         "the harness knows only the wire, so that it cannot flatter the server",
+	},
+	"internal/load/result": {external: map[string]string{
+		"github.com/HdrHistogram/hdrhistogram-go": whyHistogram,
+	}},
+	"internal/load/fleet": {
+		house:    []string{"internal/load", "internal/load/result"},
+		external: map[string]string{"golang.org/x/sys": "what a process uses, and its limits"},
+		why:      "it knows what a worker is told and tells, not how it does it",
+	},
+	"internal/load/report": {
+		house: []string{"internal/load/result"},
+		external: map[string]string{
+			"github.com/HdrHistogram/hdrhistogram-go": whyHistogram,
+		},
+		why: "a page is made from the file of a run alone",
+	},
+	"internal/load/compare": {
+		house: []string{"internal/load/result"},
+		external: map[string]string{
+			"golang.org/x/perf": "whether a difference is more than noise",
+		},
+	},
+	"internal/load/selfcheck": {
+		house: []string{"internal/load/result", "internal/load/selfcheck/faulty"},
+		why:   "what the harness must find; it runs the command, and knows it by its report",
+	},
+	"internal/load/selfcheck/faulty": {
+		house:    []string{"internal/wsframe"},
+		external: map[string]string{"github.com/gobwas/ws": whyFrame},
+		why:      "a server to judge the harness by shares nothing with it but the frames",
 	},
 	"internal/conform": {
 		testModules: map[string]string{
@@ -188,6 +237,21 @@ var layers = map[string]layer{
 		"github.com/lxzan/gws":         whyPeer,
 		"github.com/panjf2000/gnet/v2": whyPeer,
 	}},
+	"bench/loadcheck": {
+		house: []string{"internal/load/selfcheck", "internal/load/selfcheck/faulty"},
+		why:   "it knows the harness by its command line and its report",
+	},
+	"bench/benchreport": {
+		external: map[string]string{
+			"golang.org/x/perf": "the format of benchmarks, medians and the U test, as benchstat's",
+			"gonum.org/v1/plot": "plots",
+		},
+		why: "a page is made from raw files alone, by a module that no user inherits",
+	},
+	"bench/daemon": {
+		tests: []string{"internal/server", "internal/load"},
+		why:   "the whole daemon in a process that go test -bench profiles",
+	},
 	"bench/netbench": {
 		house: []string{"internal/load"},
 		why:   "it knows servers by their command line and their wire, ours too",
@@ -204,6 +268,7 @@ var layers = map[string]layer{
 		tests: []string{
 			"internal/server", "internal/config", "internal/adminclient",
 			"internal/netloop/netlooptest",
+			"internal/load/report", "internal/load/result", // a page for a browser to open
 		},
 		testModules: map[string]string{
 			"github.com/gorilla/websocket": whyClient,

@@ -74,6 +74,7 @@ type Poller struct {
 	n      int       // events of the last look
 	err    error     // of the last look
 	armed  time.Time // the deadline that is set; zero: none
+	coarse bool      // Block can wait for milliseconds only
 }
 
 // New makes a Poller.
@@ -176,6 +177,11 @@ func (p *Poller) Wait(until time.Time, soon bool, pending func() bool) ([]Event,
 		p.park(until)
 	}
 	p.parked.Store(false)
+	return p.take()
+}
+
+// take is what the last look gave, without what only woke the loop.
+func (p *Poller) take() ([]Event, error) {
 	n, err := p.n, p.err
 	p.n, p.err = 0, nil
 	for i := range n {
