@@ -22,9 +22,9 @@ export BENCHSTAT := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260709024
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 
-# The comparison with other projects is a module of its own; what holds for one holds for both.
-PEERS   := $(patsubst %/go.mod,%,$(wildcard bench/peers/go.mod))
-MODULES := . $(PEERS)
+# The comparison with other projects and the report are modules of their own, whose dependencies
+# nobody inherits; what holds for one holds for all.
+MODULES := . $(patsubst %/go.mod,%,$(wildcard bench/*/go.mod))
 in_modules = for m in $(MODULES); do (cd $$m && echo "+ [$$m] $(1)" && $(1)); done
 
 # Packages whose invariants are cheap enough to check in every test run.
@@ -86,16 +86,32 @@ cover: ## coverage of all packages by all tests, per function, in build/cover.tx
 	@$(GO) tool cover -func=build/cover.out >build/cover.txt; tail -n 1 build/cover.txt
 
 .PHONY: bench
-bench: ## compare with the peers (BENCH, COUNT, BENCHTIME, WHAT: see bench/run.sh); keeps raw text
+bench: ## the engine beside its peers (WHAT, BENCH, COUNT, ...: bench/run.sh help); keeps raw text
 	bench/run.sh
 
 .PHONY: bench-net
-bench-net: ## the daemon beside other WebSocket servers (ONLY, ROUNDS, RATE, IDLE); keeps raw text
+bench-net: ## the daemon beside other WebSocket servers (QUICK=1, PIN, ONLY, ...); keeps raw text
 	bench/run.sh net
+
+.PHONY: bench-pgo
+bench-pgo: ## the daemon built with a profile of itself beside the plain one (QUICK=1, ROUNDS, PIN)
+	bench/run.sh pgo
+
+.PHONY: bench-report
+bench-report: ## make docs/benchmarks.md and plots of the newest of bench/results (ALSO, FILES)
+	cd bench/benchreport && $(GO) run . -root ../.. -also '$(ALSO)' $(FILES)
 
 .PHONY: bench-sessions
 bench-sessions: ## JSON beside raw, resuming, storms, an application (PARTS, ROUNDS, SPREAD); keeps raw text
 	bench/run.sh sessions
+
+.PHONY: conform
+conform: ## curfew conform against curfewd and servers of others (NAMES); keeps the result (e2e-tools first)
+	bench/conform.sh $(NAMES)
+
+.PHONY: load-selfcheck
+load-selfcheck: ## prove that curfew load finds faults, on servers that have one each (ONLY); keeps raw text
+	bench/run.sh loadcheck
 
 .PHONY: soak
 soak: ## 15,000 connections under churn, floods and expiry for 10 minutes (SOAK); not in ci

@@ -2,7 +2,6 @@ package conform
 
 import (
 	"fmt"
-	"path"
 	"slices"
 	"sync"
 )
@@ -22,10 +21,14 @@ type testCase struct {
 	run func(*session) error
 
 	// handshake takes the place of all of the above where the case is about the handshake.
+	// Where lenient is not "" a server need not refuse it, and this is remarked of one that does
+	// not.
 	handshake []edit
+	lenient   string
 
 	// offers are of compression; the case is skipped where the server declines them, or passes
-	// if that is what it must do.
+	// if that is what it must do. To refuse the handshake for one is more than to decline it,
+	// and remarked.
 	offers   []offer
 	declined bool
 
@@ -54,6 +57,11 @@ func (c *testCase) play(s *session) error {
 		return c.end(s)
 	}
 	return s.closeCleanly()
+}
+
+// echoes says whether a case is about a connection, on which the server must echo.
+func (c *testCase) echoes() bool {
+	return c.handshake == nil
 }
 
 // describe returns what the world sees of a case.
@@ -87,27 +95,6 @@ func Cases() []Case {
 		all[i] = c.describe()
 	}
 	return all
-}
-
-// choose returns the cases that a pattern names.
-func choose(only string) ([]*testCase, error) {
-	if only == "" {
-		return suite(), nil
-	}
-	var chosen []*testCase
-	for _, c := range suite() {
-		match, err := path.Match(only, c.id)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %q: %w", ErrNoCase, only, err)
-		}
-		if match {
-			chosen = append(chosen, c)
-		}
-	}
-	if len(chosen) == 0 {
-		return nil, fmt.Errorf("%w: %q", ErrNoCase, only)
-	}
-	return chosen, nil
 }
 
 // refusal is the end of a case whose last step is a fault: the server fails the connection with

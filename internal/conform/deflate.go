@@ -61,6 +61,14 @@ func offerLine(offers []offer) string {
 	return strings.Join(all, ", ")
 }
 
+// offered says what was offered, for a report.
+func offered(offers []offer) string {
+	if len(offers) == 0 {
+		return ""
+	}
+	return ", offered " + offerLine(offers)
+}
+
 // agreed is what a server has accepted. A parameter that it left out is 0 or false.
 type agreed struct {
 	serverNoTakeover bool

@@ -205,18 +205,34 @@ func codeName(code int) string {
 	return strconv.Itoa(code)
 }
 
-// judge turns what a case returned into its result.
-func (s *session) judge(res *Result, err error) {
-	res.Sent, res.Expected = s.log.sent.String(), s.log.expected.String()
-	res.Seen = s.log.seen.String()
+// judgeHandshake fills in what came of a case whose connection could not be opened.
+func (res *Result) judgeHandshake(c *testCase, err error) {
+	log := &transcript{}
+	log.sent.add("a handshake" + offered(c.offers))
+	log.expected.add("a WebSocket")
+	log.seen.add(err.Error())
+	var no *RefusedError
+	if c.declined && errors.As(err, &no) && no.StatusCode >= 400 {
+		res.judge(log, "the whole handshake was refused: "+no.Error(), nil)
+		return
+	}
+	res.judge(log, "", &verdictError{silent: timedOut(err), text: err.Error()})
+}
+
+// judge fills in what came of a case: what passed between it and the server, remarks, and what
+// the case returned.
+func (res *Result) judge(log *transcript, remarks string, err error) {
+	res.Sent, res.Expected = log.sent.String(), log.expected.String()
+	res.Seen = log.seen.String()
 	var v *verdictError
 	switch {
 	case err == nil:
-		res.Outcome, res.Detail = Pass, strings.Join(s.remarks, "; ")
+		res.Outcome, res.Detail, res.Reason = Pass, remarks, remarks
 	case errors.As(err, &v) && v.skip:
-		res.Outcome, res.Detail = Skip, v.text
+		res.Outcome, res.Detail, res.Reason = Skip, v.text, v.text
 	default:
 		res.Outcome, res.silent = Fail, v != nil && v.silent
+		res.Reason = err.Error()
 		res.Detail = fmt.Sprintf("%v | sent: %s | expected: %s | seen: %s", err, res.Sent,
 			res.Expected, res.Seen)
 	}

@@ -4,7 +4,10 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -30,7 +33,8 @@ type Options struct {
 	// Subprotocol is asked for in each handshake, "" none. Several are separated by commas.
 	Subprotocol string
 
-	// Header holds further header fields of each handshake.
+	// Header holds further header fields of each handshake. Host takes the place of the URL's;
+	// what the handshake itself consists of is refused. No report shows their values.
 	Header http.Header
 
 	// TLS is the configuration for wss:// URLs; nil verifies the server as usual.
@@ -64,5 +68,44 @@ func (o Options) validate() error {
 		problems = append(problems, fmt.Errorf("conform: Timeout is %v, must be positive",
 			o.Timeout))
 	}
+	for token := range strings.SplitSeq(o.Subprotocol, ",") {
+		if o.Subprotocol != "" && !isToken(strings.TrimSpace(token)) {
+			problems = append(problems, fmt.Errorf("conform: Subprotocol %q is no list of names",
+				o.Subprotocol))
+			break
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Header)) {
+		switch {
+		case !isToken(name):
+			problems = append(problems, fmt.Errorf("conform: %q is no name of a header field",
+				name))
+		case slices.Contains(ownFields, http.CanonicalHeaderKey(name)):
+			problems = append(problems, fmt.Errorf("conform: the header field %s is the suite's "+
+				"own", name))
+		case slices.ContainsFunc(o.Header[name], badValue):
+			problems = append(problems, fmt.Errorf("conform: the value of the header field %s "+
+				"holds what no header may hold", name))
+		}
+	}
 	return errors.Join(problems...)
+}
+
+// ownFields are the header fields that are what the handshake is about.
+var ownFields = []string{
+	"Connection", "Content-Length", "Sec-Websocket-Extensions", "Sec-Websocket-Key",
+	"Sec-Websocket-Protocol", "Sec-Websocket-Version", "Transfer-Encoding", "Upgrade",
+}
+
+// isToken says whether a string is a name in HTTP (RFC 9110, 5.6.2).
+func isToken(s string) bool {
+	odd := func(r rune) bool {
+		return r <= ' ' || r > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	}
+	return s != "" && !strings.ContainsFunc(s, odd)
+}
+
+// badValue says whether a string is no value of a header field (RFC 9110, 5.5).
+func badValue(s string) bool {
+	return strings.ContainsAny(s, "\r\n\x00")
 }

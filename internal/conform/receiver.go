@@ -88,7 +88,12 @@ type receiver struct {
 	compressed bool // the message under way is
 	parts      bytes.Buffer
 	closed     bool // a close frame has come
+	controls   int  // control frames so far
 }
+
+// controlsMax is how many control frames a server may send in a case: no case asks for nearly as
+// many, and one that never ends would keep the case from ending.
+const controlsMax = 1000
 
 // next returns the next event. After evBreach or evEnd there is none.
 func (c *receiver) next() event {
@@ -101,6 +106,10 @@ func (c *receiver) next() event {
 			return breach("the server sent %s", what)
 		}
 		if h.op >= opClose {
+			if c.controls++; c.controls > controlsMax {
+				return breach("the server sent more than %d control frames that nobody asked for",
+					controlsMax)
+			}
 			return c.control(h)
 		}
 		if h.length > messageBytesMax-uint64(c.parts.Len()) {

@@ -1,5 +1,7 @@
 package conform
 
+import "time"
+
 // Outcome is what became of a case.
 type Outcome string
 
@@ -32,8 +34,10 @@ type Result struct {
 	// where the server does what an RFC permits but advises against.
 	Detail string `json:"detail"`
 
-	// RFC, Sent, Expected and Seen are for whoever looks into a case.
+	// RFC, Reason, Sent, Expected and Seen are for whoever looks into a case. Reason is Detail
+	// without what was sent, expected and seen.
 	RFC      string `json:"-"`
+	Reason   string `json:"-"`
 	Sent     string `json:"-"`
 	Expected string `json:"-"`
 	Seen     string `json:"-"`
@@ -41,13 +45,17 @@ type Result struct {
 	silent bool // failed for what did not come in time
 }
 
-// Report is what a run found.
+// Report is what a run found. Server is the URL, with the values of its query left out: they may
+// be secrets.
 type Report struct {
 	Server  string   `json:"server"`
 	Cases   []Result `json:"cases"`
 	Passed  int      `json:"passed"`
 	Failed  int      `json:"failed"`
 	Skipped int      `json:"skipped"`
+
+	// Took is how long the run took.
+	Took time.Duration `json:"-"`
 }
 
 func (r *Report) count() {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -60,28 +62,71 @@ func Run(ctx context.Context, url string, o Options) (*Report, error) {
 		return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
 	}
 	r := &runner{options: o, target: t}
-	if err := r.probe(ctx); err != nil {
+	elapsed := stopwatch()
+	if err := r.probe(ctx, slices.ContainsFunc(cases, (*testCase).echoes)); err != nil {
 		return nil, err
 	}
-	report := &Report{Server: url, Cases: r.all(ctx, cases)}
+	report := &Report{Server: t.shown(), Cases: r.all(ctx, cases), Took: elapsed()}
 	report.count()
 	return report, context.Cause(ctx)
 }
 
-// probe opens the first connection.
-func (r *runner) probe(ctx context.Context) error {
+// probe opens the first connections: is there a server, does it echo, does it compress?
+func (r *runner) probe(ctx context.Context, echo bool) error {
 	elapsed := stopwatch()
 	s, err := open(ctx, r.target, "probe", max(probePatience, r.options.Timeout), nil)
 	if err != nil {
-		return fmt.Errorf("%w at %s: %w", ErrNoServer, r.target.url, err)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("%w at %s: %w", ErrNoServer, r.target.shown(), err)
 	}
 	r.patience = r.options.Timeout + min(2*elapsed(), distanceMax)
+	s.patience = r.patience
+	if echo {
+		err = s.probeEcho()
+	}
 	s.end()
+	if err != nil {
+		return err
+	}
 	if s, err := open(ctx, r.target, "probe", r.patience, []offer{plainOffer}); err == nil {
 		r.deflates = s.agreed != nil
 		s.end()
 	}
 	return context.Cause(ctx)
+}
+
+// applicationCode is the first close code that belongs to applications (RFC 6455, 7.4.2), and
+// policyCode the one that servers use for whom they do not want.
+const (
+	applicationCode = 3000
+	policyCode      = 1008
+)
+
+// probeEcho says in an error why a server is none that echoes, as far as one message tells. What
+// may be a fault of an echo server is left to the cases.
+func (s *session) probeEcho() error {
+	s.send(0, whole(opText, hello))
+	var seen []string
+	for {
+		e, err := s.next()
+		switch {
+		case err != nil:
+			return err
+		case e.kind == evMessage && len(e.payload) != len(hello):
+			seen = append(seen, e.String())
+			s.patience = min(s.patience, bodyPatience)
+			continue
+		case e.kind == evClose && (e.code >= applicationCode || e.code == policyCode):
+			seen = append(seen, e.String())
+		}
+		if len(seen) == 0 {
+			return nil
+		}
+		return fmt.Errorf("%w: it answered a text message of %s by a %s", ErrNoEcho,
+			quoted(hello), strings.Join(seen, " and a "))
+	}
 }
 
 // all runs cases side by side and returns the results of those that were not interrupted: first
@@ -170,7 +215,8 @@ func (r *runner) one(ctx context.Context, c *testCase) (Result, error) {
 			return res, err
 		}
 		if again.Outcome != Pass {
-			again.Detail = fmt.Sprintf("cut after byte %d: %s", at, again.Detail)
+			cut := fmt.Sprintf("cut after byte %d: ", at)
+			again.Detail, again.Reason = cut+again.Detail, cut+again.Reason
 			res = again
 		}
 	}
@@ -188,23 +234,21 @@ func (r *runner) once(ctx context.Context, c *testCase, cutAt int) (Result, int,
 	res := Result{ID: d.ID, Description: d.Description, RFC: d.RFC}
 	if len(c.offers) > 0 && !r.deflates {
 		res.Outcome, res.Detail = Skip, "the server declines permessage-deflate"
+		res.Reason = res.Detail
 		return res, 0, nil
 	}
 	limited, cancel := context.WithTimeoutCause(ctx, caseMax,
 		failed("the case did not end within %v", caseMax))
 	defer cancel()
 	if c.handshake != nil {
-		detail, err := r.target.refuse(limited, r.patience, c.handshake)
-		res.Outcome, res.Detail = Pass, detail
-		if err != nil {
-			res.Outcome, res.Detail = Fail, err.Error()
-		}
+		log := &transcript{}
+		detail, err := r.target.refuse(limited, r.patience, c, log)
+		res.judge(log, detail, err)
 		return res, 0, context.Cause(ctx)
 	}
 	s, err := open(limited, r.target, c.id, r.patience, c.offers)
 	if err != nil {
-		res.Outcome, res.Detail = Fail, err.Error()
-		res.silent = timedOut(err)
+		res.judgeHandshake(c, err)
 		return res, 0, context.Cause(ctx)
 	}
 	defer s.end()
@@ -214,8 +258,10 @@ func (r *runner) once(ctx context.Context, c *testCase, cutAt int) (Result, int,
 	case len(c.offers) > 0 && s.agreed == nil:
 		res.Outcome = Skip
 		res.Detail = "the server declines " + offerLine(c.offers)
+		res.Reason = res.Detail
 		return res, 0, context.Cause(ctx)
 	}
-	s.judge(&res, c.play(s))
+	err = c.play(s)
+	res.judge(&s.log, strings.Join(s.remarks, "; "), err)
 	return res, s.sentBytes, context.Cause(ctx)
 }

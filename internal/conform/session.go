@@ -36,8 +36,9 @@ type session struct {
 	quiet    quiet
 	rng      *rand.Rand // masking keys; seeded by the case's ID, so that each run sends the same
 
-	events chan event // from the reader
-	done   chan struct{}
+	events  chan event // from the reader
+	done    chan struct{}
+	release func() bool // keeps the end of ctx from closing conn
 
 	deflate *deflater // nil where no compression was agreed
 	agreed  *agreed
@@ -137,8 +138,10 @@ func open(
 		return nil, fmt.Errorf("dial: %w", short(err))
 	}
 	s.conn = watched{conn, &s.quiet}
+	s.release = context.AfterFunc(ctx, func() { conn.Close() })
 	r, a, err := t.upgrade(s.conn, s.quiet.left(patience), offers)
 	if err != nil {
+		s.release()
 		conn.Close()
 		return nil, err
 	}
@@ -170,6 +173,7 @@ func (s *session) read(in *receiver) {
 // end closes the connection and lets the reader go.
 func (s *session) end() {
 	close(s.done)
+	s.release()
 	s.conn.Close()
 	if s.deflate != nil {
 		s.deflate.free()
@@ -311,6 +315,9 @@ func (s *session) within(patience time.Duration) (event, error) {
 	for {
 		select {
 		case e := <-s.events:
+			if e.kind == evEnd && s.ctx.Err() != nil {
+				return event{}, context.Cause(s.ctx) // The end is ours.
+			}
 			s.log.seen.add(e.String())
 			if e.kind != evPing {
 				return e, nil

@@ -24,7 +24,7 @@ const (
 // modes are the ways in which the daemon serves connections; a client cannot tell them apart.
 var modes = []string{"epoll", "goroutine"}
 
-var curfewd string // the built program
+var curfewd, curfew string // the built programs
 
 func TestMain(m *testing.M) {
 	os.Exit(run(m))
@@ -37,8 +37,8 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
-	curfewd = filepath.Join(dir, "curfewd")
-	build := exec.Command("go", "build", "-o", curfewd, "../../cmd/curfewd")
+	curfewd, curfew = filepath.Join(dir, "curfewd"), filepath.Join(dir, "curfew")
+	build := exec.Command("go", "build", "-o", dir, "../../cmd/curfewd", "../../cmd/curfew")
 	build.Stdout, build.Stderr = os.Stderr, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "go build:", err)

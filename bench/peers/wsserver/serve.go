@@ -23,7 +23,7 @@ var kinds = map[string]func(address string) error{
 }
 
 // serve serves by a library, on a free port where it is given no address.
-func serve(kind, address string) error {
+func serve(kind func(string) error, address string) error {
 	if address == "" {
 		free, err := freeAddress()
 		if err != nil {
@@ -31,7 +31,7 @@ func serve(kind, address string) error {
 		}
 		address = free
 	}
-	return kinds[kind](address)
+	return kind(address)
 }
 
 // freeAddress is an address whose port was free a moment ago. A library that listens once for each

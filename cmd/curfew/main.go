@@ -1,0 +1,41 @@
+// Command curfew load-tests WebSocket servers, holds them against the RFCs, and operates curfewd.
+//
+//	curfew load [flags] URL
+//	curfew load diff A.json B.json
+//	curfew conform [flags] URL
+//
+// `curfew help` lists the commands, `curfew COMMAND --help` their flags and exit codes.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/curfew-go/curfew/internal/command"
+)
+
+// version is stamped by the Makefile.
+var version = ""
+
+func main() {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	os.Exit(command.Run(context.Background(), command.Process{
+		Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
+		Signals: signals, Version: buildVersion(),
+	}))
+}
+
+// buildVersion is the stamped version, or that of the module when it was installed by its path.
+func buildVersion() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "unknown"
+}

@@ -1,0 +1,74 @@
+package command
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// Process is what a command has of the process that it runs in.
+type Process struct {
+	Args           []string // without the program's name
+	Env            []string
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Signals are SIGINT and SIGTERM. nil: none will come.
+	Signals <-chan os.Signal
+	Version string
+}
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	error
+}
+
+// Unwrap is the error without its code.
+func (e exitError) Unwrap() error { return e.error }
+
+// errTold is wrapped by an exitError whose reason the user has seen already.
+var errTold = errors.New("command: told already")
+
+// exitUsage is the code of whatever is wrong with how a command was asked for.
+const exitUsage = 2
+
+// Run runs one command and gives its exit code. What went wrong is on Stderr.
+func Run(ctx context.Context, p Process) int {
+	root := newRoot(p)
+	root.SetArgs(p.Args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if !errors.Is(err, errTold) {
+		for line := range strings.SplitSeq(err.Error(), "\n") {
+			// There is nowhere else to say that this cannot be said.
+			_, _ = fmt.Fprintln(p.Stderr, "curfew: "+line)
+		}
+	}
+	var with exitError
+	if errors.As(err, &with) {
+		return with.code
+	}
+	return exitUsage
+}
+
+func newRoot(p Process) *cobra.Command {
+	root := &cobra.Command{
+		Use:           "curfew",
+		Short:         "Load-test and judge WebSocket servers, and operate curfewd",
+		Version:       p.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetIn(p.Stdin)
+	root.SetOut(p.Stdout)
+	root.SetErr(p.Stderr)
+	root.AddCommand(newLoad(p), newConform(p))
+	return root
+}
