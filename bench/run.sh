@@ -9,8 +9,9 @@
 #
 # A set is repeated COUNT times as a whole, in processes of its own, so that the samples of one
 # implementation lie between those of the others: a machine that grows slower slows all of them.
-# What is kept goes to bench/results/YYYY-MM-DD-WHAT.txt, with head lines that benchstat reads as
-# configuration; a run that fails leaves no result.
+# What is kept goes to bench/results/YYYY-MM-DD-WHAT.txt, or to -WHAT-2.txt where that is there, so
+# that no run replaces another, with head lines that benchstat reads as configuration; a run that
+# fails leaves no result. `make bench-report` makes docs/benchmarks.md of the newest of each set.
 #
 # Settings, all from the environment (or as `make bench NAME=value`):
 #   WHAT       the sets, where no argument names them             (quick)
@@ -19,20 +20,28 @@
 #   BENCH      run these benchmarks in place of a set, as for go test -bench
 #   LARGE      1 adds ten million sessions to idle, gc, growth and memory; 0 does not  (full 1, else 0)
 #   PIN        the one processor to run on, by taskset; also sets -test.cpu 1        (all, as they are)
+#              of net, pgo and sessions: two processors with a comma, the server's and the client's,
+#              or 0 for no pinning at all             (net, pgo: two of different cores; sessions: 0)
 #   SIZES      numbers of sessions, with commas                   (what the set wants)
 #   QUESTION   what the run is to answer, kept in the file        (the set's)
 #   COL        what benchstat compares side by side               (the set's)
-#   ONLY, ROUNDS, RATE, IDLE  of the set net: which servers, how often each is measured (3),
+#   ONLY, ROUNDS, RATE, IDLE  of the set net: which servers, how often each is measured (3; pgo 7),
 #              messages a second (as fast as answers come), how long to sit idle (30s)
+#   QUICK      1 takes two short rounds of net with fewer connections, in three minutes instead of
+#              twelve, or shorter ones of pgo, and keeps no file unless KEEP=1 says so    (0)
+#   PROFILE    how long the profile of pgo is taken, in operations of its benchmarks   (20x)
 #   PARTS, ROUNDS, SPREAD  of the set sessions: json, resume, storm, backend, with commas (all; in the
 #              file's name), how often each is measured (5), how long touching takes before a storm,
 #              with commas (1s,0s)
-#   KEEP       0 prints the tables and keeps no file              (1)
+#   KEEP       0 prints the tables and keeps no file              (1; with QUICK 0)
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 sets=(touch handle parallel create mixed memory gc storm lateness idle growth soak)
+
+# by_program says whether a set is measured by netbench, and not by go test.
+by_program() { [[ $1 == net* || $1 == sessions || $1 == pgo || $1 == load* ]]; }
 
 # ours and peers run one sample of the benchmarks that match, on so many sessions, in either module.
 ours() { sample bench "$@"; }
@@ -141,11 +150,14 @@ set_net() {
   # gnet has its faster poller behind this tag; its other one, gc_opt, costs it memory.
   (cd bench/peers && go build -tags poll_opt -o "$bin/" ./wsserver)
   local flags=()
+  [ "${QUICK:-0}" = 0 ] ||
+    flags+=(-rounds 2 -connections 6000 -idle 0 -duration 600ms -warmup 200ms)
   [ -z "${ONLY:-}" ] || flags+=(-only "$ONLY")
   [ -z "${ROUNDS:-}" ] || flags+=(-rounds "$ROUNDS")
   [ -z "${RATE:-}" ] || flags+=(-rate "$RATE")
   [ -z "${IDLE:-}" ] || flags+=(-idle "$IDLE")
-  "$bin/netbench" -curfewd "$bin/curfewd" -wsserver "$bin/wsserver" "${flags[@]}"
+  "$bin/netbench" -curfewd "$bin/curfewd" -wsserver "$bin/wsserver" -pin "${PIN:-auto}" \
+    "${flags[@]}"
 }
 
 about_netsoak='does the daemon keep its promises under churn, floods and expiry, in flat memory|'
@@ -163,7 +175,64 @@ set_sessions() {
   [ -z "${ONLY:-}" ] || flags+=(-only "$ONLY")
   [ -z "${SPREAD:-}" ] || flags+=(-spread "$SPREAD")
   "$bin/netbench" -curfewd "$bin/curfewd" -sessions "${PARTS:-all}" -rounds "${ROUNDS:-5}" \
-    "${flags[@]}"
+    -pin "${PIN:-0}" "${flags[@]}"
+}
+
+# pgo takes a profile of the real server in a process of its own, while clients talk to it, builds
+# the daemon with it and without, and measures both. The profile is left in build/bench/pgo.prof.
+about_pgo='what does a build of the daemon that is guided by a profile save, an echo|'
+set_pgo() {
+  go build -o "$bin/" ./bench/netbench
+  go test -c -o "$bin/daemon.test" ./bench/daemon
+  CURFEW_NETBENCH=$bin/netbench "$bin/daemon.test" -test.run '^$' -test.bench . \
+    -test.benchtime "${PROFILE:-20x}" -test.cpuprofile "$bin/pgo.prof" | sed 's/^/# profiled: /'
+  CGO_ENABLED=0 go build -trimpath -pgo=off -o "$bin/curfewd-plain" ./cmd/curfewd
+  CGO_ENABLED=0 go build -trimpath -pgo="$bin/pgo.prof" -o "$bin/curfewd-pgo" ./cmd/curfewd
+  local flags=()
+  [ "${QUICK:-0}" = 0 ] || flags+=(-echo 100,1000 -duration 600ms -warmup 200ms)
+  "$bin/netbench" -curfewd "$bin/curfewd-plain" -pgo "$bin/curfewd-pgo" -pin "${PIN:-auto}" \
+    -rounds "${ROUNDS:-7}" "${flags[@]}"
+}
+
+# loadcheck measures nobody: it proves that the harness finds faults, and fails where it does not.
+about_loadcheck='does curfew load find the faults of servers that have one known fault each, and nothing else|'
+set_loadcheck() {
+  go build -o "$bin/" ./bench/loadcheck
+  CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/curfew
+  "$bin/loadcheck" -curfew "$bin/curfew" ${ONLY:+-only "$ONLY"}
+}
+
+# load measures the harness itself, beside a daemon that is on the same machine.
+about_load='how late is the harness itself, what does it cost, and what can one process hold|'
+set_load() {
+  local address=127.0.0.1:18479 daemon round processes rate
+  CGO_ENABLED=0 go build -trimpath -o "$bin/" ./cmd/curfew ./cmd/curfewd
+  "$bin/curfewd" --listen $address --admin '' --log-level error --idle-timeout 1h &
+  daemon=$!
+  trap 'kill $daemon 2>/dev/null || true' RETURN
+  for ((round = 1; round <= ${ROUNDS:-3}; round++)); do
+    for processes in 1 2; do
+      for rate in 20000 60000 100000; do
+        load_figures "conns=500 processes=$processes rate=$rate size=32" --processes $processes \
+          --connections 500 --rate $rate --duration 5s "ws://$address/ws"
+      done
+    done
+    load_figures 'conns=19000 processes=1 rate=20000 size=32' --processes 1 --connections 19000 \
+      --ramp 5000/s --rate 20000 --duration 5s "ws://$address/ws"
+  done
+}
+
+# load_figures makes a run and prints its figures, a line each.
+load_figures() {
+  local where=$1 json figure value
+  shift
+  json=$("$bin/curfew" load --protocol raw --json - "$@" 2>/dev/null | tr -d ' \n' |
+    sed 's/"intervals":.*//') || true
+  for figure in timing_error.p99_us timing_error.max_us latency.p50_us latency.p99_us \
+    client.cpu_us_per_message connect.ok lost unsent exit_code; do
+    value=$(sed -nE "s/.*\"${figure%%.*}\":(\{[^}]*\"${figure##*.}\":)?([0-9.e+-]+).*/\2/p" <<<"$json")
+    echo "server=curfewd-epoll $where round=$round ${figure//./_}=${value:-0}"
+  done
 }
 
 about_nettls='what does TLS cost the daemon, a connection|'
@@ -198,8 +267,9 @@ head_lines() {
     "$rounds" "$benchtime" "$with_large"
   [ -z "${SIZES:-}" ] || printf ' SIZES=%q' "$SIZES"
   [ -z "${SOAK:-}" ] || printf ' SOAK=%q' "$SOAK"
-  if [ "$name" = net ] || [ "$name" = sessions ]; then
-    for setting in ONLY ROUNDS RATE IDLE PARTS SPREAD; do
+  if [ "$name" = net ] || [ "$name" = sessions ] || [ "$name" = pgo ] ||
+    [[ $name == load* ]]; then
+    for setting in QUICK ONLY ROUNDS RATE IDLE PARTS SPREAD PROFILE; do
       [ -z "${!setting:-}" ] || printf ' %s=%q' "$setting" "${!setting}"
     done
   fi
@@ -207,13 +277,22 @@ head_lines() {
   echo " bench/run.sh $name"
 }
 
+# free_result is a name for a result of today that no file has.
+free_result() {
+  local base=bench/results/$(date +%F)-$1 more='' n=1
+  while [ -e "$base$more.txt" ]; do
+    n=$((n + 1)) more=-$n
+  done
+  echo "$base$more.txt"
+}
+
 # run_set runs a set and prints its tables.
 run_set() {
-  local name=$1 rounds=$2 about question col raw result
+  local name=$1 rounds=$2 about question col raw kept keep result
   about=about_$name
   question=${!about%|*}
   col=${COL:-${!about##*|}}
-  case $name in soak | net* | sessions) rounds=1 ;; esac
+  ! by_program "$name" && [ "$name" != soak ] || rounds=1
   mkdir -p bench/results/tmp
   raw=bench/results/tmp/$name.txt
   {
@@ -227,10 +306,17 @@ run_set() {
     echo "bench: nothing was measured" >&2
     exit 1
   fi
-  if [ "${KEEP:-1}" != 0 ]; then
-    result=bench/results/$(date +%F)-$name.txt
-    [ "$name" != sessions ] || [ -z "${PARTS:-}" ] ||
-      result=bench/results/$(date +%F)-$name-${PARTS//,/-}.txt
+  kept=$name keep=${KEEP:-1}
+  if [ "$name" = sessions ] && [ -n "${PARTS:-}" ]; then
+    kept=sessions-${PARTS//,/-}
+  elif [ "$name" = loadcheck ]; then
+    kept=load-selfcheck
+    [ -z "${ONLY:-}" ] || keep=${KEEP:-0} # a part proves nothing about the rest
+  elif [[ $name == net || $name == pgo ]] && [ "${QUICK:-0}" != 0 ]; then
+    kept=$name-quick keep=${KEEP:-0}
+  fi
+  if [ "$keep" != 0 ]; then
+    result=$(free_result "$kept")
     mv "$raw" "$result"
     raw=$result
     echo "bench: raw samples kept in $result"
@@ -244,7 +330,7 @@ what=${WHAT:-quick}
 case $what in
   help | -h | --help)
     sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
-    for name in "${sets[@]}" net netsoak nettls sessions quick; do
+    for name in "${sets[@]}" net netsoak nettls sessions pgo load loadcheck quick; do
       about=about_$name
       printf '  %-9s %s\n' "$name" "${!about%|*}"
     done
@@ -271,10 +357,12 @@ done
 
 bin=$PWD/build/bench
 mkdir -p "$bin"
-if [[ $what != net* && $what != sessions ]]; then
+for name in $what; do
+  by_program "$name" && continue
   go test -c -o "$bin/bench.test" ./bench
   (cd bench/peers && go test -c -o "$bin/peers.test" .)
-fi
+  break
+done
 
 for name in $what; do
   run_set "$name" "$count"
