@@ -31,8 +31,8 @@ func serveApplication(address string) error {
 	return s.ListenAndServe()
 }
 
-// startApplication starts that process.
-func startApplication() (process *exec.Cmd, address string, err error) {
+// startApplication starts that process, on the client's processor where it has one.
+func startApplication(processor string) (process *exec.Cmd, address string, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, "", err
@@ -40,7 +40,7 @@ func startApplication() (process *exec.Cmd, address string, err error) {
 	if address, err = freeAddress(); err != nil {
 		return nil, "", err
 	}
-	process = exec.Command(self, "-app", address)
+	process = pinned(processor, self, "-app", address)
 	process.Stderr = os.Stderr
 	if err := process.Start(); err != nil {
 		return nil, "", err
@@ -53,7 +53,7 @@ func startApplication() (process *exec.Cmd, address string, err error) {
 
 // backendFigures are what messages take that go to an application over HTTP, at a fixed rate.
 func (m measurement) backendFigures() (err error) {
-	app, address, err := startApplication()
+	app, address, err := startApplication(m.s.pin.client)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,7 @@ type driver struct {
 	load.Process
 }
 
-func newDriver(o load.Options) (*driver, error) {
+func newDriver(o load.Options, processor string) (*driver, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func newDriver(o load.Options) (*driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	process := exec.Command(self, "-drive", string(options))
+	process := pinned(processor, self, "-drive", string(options))
 	process.Stderr = os.Stderr
 	stdin, err := process.StdinPipe()
 	if err != nil {

@@ -14,7 +14,9 @@ import (
 // settings are what the command line says.
 type settings struct {
 	curfewd, wsserver string
+	guided            string // the daemon's binary built with a profile
 	only              string
+	pin               pinning
 	rounds            int
 	connections       int
 	pace              float64
@@ -41,6 +43,8 @@ func main() {
 		err = driveServer(drive)
 	case err == nil && application != "":
 		err = serveApplication(application)
+	case err == nil && s.guided != "":
+		err = compareGuided(s)
 	case err == nil && s.sessions != "":
 		err = sessions(s)
 	case err == nil && s.soak > 0:
@@ -60,6 +64,10 @@ func parse(args []string) (s settings, drive, application string, err error) {
 	f := flag.NewFlagSet("netbench", flag.ExitOnError)
 	f.StringVar(&s.curfewd, "curfewd", "", "the daemon's binary; empty: without it")
 	f.StringVar(&s.wsserver, "wsserver", "", "that of bench/peers/wsserver; empty: without it")
+	f.StringVar(&s.guided, "pgo", "", "compare the daemon's binary with this one, built with a "+
+		"profile, and nothing else")
+	pin := f.String("pin", "0", "processors of the server and of the client, with a comma; auto: "+
+		"two of different cores; 0: all")
 	f.StringVar(&s.only, "only", "", "these servers, with commas (all)")
 	f.IntVar(&s.rounds, "rounds", 3, "how often each figure is taken")
 	f.IntVar(&s.connections, "connections", 15000, "idle connections for memory and accepting")
@@ -84,11 +92,14 @@ func parse(args []string) (s settings, drive, application string, err error) {
 	f.StringVar(&drive, "drive", "", "be a client with these options; commands come on the input")
 	f.StringVar(&application, "app", "", "be an application at this address")
 	_ = f.Parse(args) // it exits
-	var wrongEcho, wrongSizes, wrongSpread error
+	var wrongEcho, wrongSizes, wrongSpread, wrongPin error
+	if s.pin, wrongPin = pinTo(*pin); wrongPin == nil && s.rounds < 1 {
+		wrongPin = errors.New("-rounds must be 1 or more")
+	}
 	s.echo, wrongEcho = listOf(*echo, strconv.Atoi, 1)
 	s.sizes, wrongSizes = listOf(*sizes, strconv.Atoi, 1)
 	s.spread, wrongSpread = listOf(*spread, time.ParseDuration, 0)
-	return s, drive, application, errors.Join(wrongEcho, wrongSizes, wrongSpread)
+	return s, drive, application, errors.Join(wrongEcho, wrongSizes, wrongSpread, wrongPin)
 }
 
 // listOf reads a list with commas of values that are not below a least one.
@@ -111,6 +122,7 @@ func compare(s settings) error {
 	if err != nil {
 		return err
 	}
+	fmt.Printf("pinned: %v\n", s.pin)
 	found := results{baseline: "gnet"}
 	for round := 1; round <= s.rounds; round++ {
 		for i := range servers {

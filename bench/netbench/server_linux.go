@@ -21,6 +21,7 @@ type server struct {
 	binary string
 	args   []string     // before the flag --listen
 	client load.Options // without the address
+	pin    pinning
 }
 
 // findServers are the servers to measure, as far as their binaries are given.
@@ -28,7 +29,7 @@ func findServers(s settings) ([]server, error) {
 	var all []server
 	if s.wsserver != "" {
 		for _, kind := range peerKinds {
-			all = append(all, server{kind, s.wsserver, []string{"-kind", kind}, load.Options{}})
+			all = append(all, server{name: kind, binary: s.wsserver, args: []string{"-kind", kind}})
 		}
 	}
 	if s.curfewd != "" {
@@ -42,6 +43,7 @@ func findServers(s settings) ([]server, error) {
 		n := len(some)
 		for _, v := range all {
 			if v.name == name || strings.HasPrefix(v.name, name+"-") {
+				v.pin = s.pin
 				some = append(some, v)
 			}
 		}
@@ -64,12 +66,14 @@ func daemons(binary string) []server {
 		args = append(args, "--admin", "")
 	}
 	if !strings.Contains(string(help), "--mode") {
-		return []server{{"curfewd", binary, args, raw}}
+		return []server{{name: "curfewd", binary: binary, args: args, client: raw}}
 	}
 	var modes []server
 	for _, mode := range []string{"epoll", "goroutine"} {
 		with := append([]string{"--mode", mode}, args...)
-		modes = append(modes, server{"curfewd-" + mode, binary, with, raw})
+		modes = append(modes, server{
+			name: "curfewd-" + mode, binary: binary, args: with, client: raw,
+		})
 	}
 	return modes
 }
@@ -89,7 +93,7 @@ func (v server) start() (*running, error) {
 	}
 	o := v.client
 	o.Address = address
-	if r.driver, err = newDriver(o); err != nil {
+	if r.driver, err = newDriver(o, v.pin.client); err != nil {
 		return nil, errors.Join(err, r.stop())
 	}
 	return r, nil
@@ -100,7 +104,7 @@ func (v server) launch() (r *running, address string, err error) {
 	if address, err = freeAddress(); err != nil {
 		return nil, "", err
 	}
-	process := exec.Command(v.binary, append(v.args, "--listen", address)...)
+	process := pinned(v.pin.server, v.binary, append(v.args, "--listen", address)...)
 	process.Stderr = os.Stderr
 	if err := process.Start(); err != nil {
 		return nil, "", err

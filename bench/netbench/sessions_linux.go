@@ -49,6 +49,7 @@ func sessions(s settings) error {
 	if s.sessions == "all" {
 		s.sessions = strings.Join(parts(), ",")
 	}
+	fmt.Printf("pinned: %v\n", s.pin)
 	all := allParts()
 	found := results{baseline: "raw"}
 	var broken error

@@ -14,6 +14,7 @@ var titles = map[string]string{
 	"cpu_us_accept":    "accept and upgrade, server CPU us a connection",
 	"cpu_us_msg":       "echo, server CPU us a message",
 	"cpu_of_raw":       "the same, as a multiple of raw's beside it",
+	"cpu_of_plain":     "the same, as a multiple of the plain build's beside it",
 	"idle_cpu_percent": "idle, percent of a core",
 
 	"resume_ms":          "connections dropped at once, ms to the last hello_ack",
