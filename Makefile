@@ -45,7 +45,8 @@ run: ## start curfewd with its defaults (ARGS='--listen ...' passes flags)
 
 .PHONY: build
 build: ## compile everything; static binaries of cmd/ go to build/
-	@$(call in_modules,$(GO) build ./...)
+	@# A module of one command would leave its binary where it stands.
+	@$(call in_modules,$(GO) build -o /dev/null ./...)
 	$(if $(wildcard cmd/*/main.go),CGO_ENABLED=0 $(GO) build -trimpath \
 	  -ldflags '-X main.version=$(VERSION)' -o build/ ./cmd/...)
 
