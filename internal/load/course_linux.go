@@ -52,18 +52,31 @@ func (r *run) touchSome() {
 			continue
 		}
 		// One that waits for an answer, by which it was kept alive, is touched when that has come.
-		if !p.inFlight {
-			r.touch(slot)
+		if p.inFlight {
+			p.owed = true
+			r.owed++
+			continue
 		}
+		r.touch(slot)
 	}
 }
 
 // touch sends the message of a storm over one connection.
 func (r *run) touch(slot uint32) {
-	r.peers[slot].habit = isSilent
+	p := &r.peers[slot]
+	r.settleOwed(p)
+	p.habit = isSilent
 	r.send(slot, r.c.clock.now())
 	if r.c.conns[slot].state == open {
 		r.expect(slot)
+	}
+}
+
+// settleOwed takes note that a connection of a storm is touched, or gone.
+func (r *run) settleOwed(p *peer) {
+	if p.owed {
+		p.owed = false
+		r.owed--
 	}
 }
 
@@ -72,7 +85,7 @@ func (r *run) touch(slot uint32) {
 func (r *run) over(now time.Duration) bool {
 	end := r.measured + r.plan.Duration
 	switch {
-	case r.touching():
+	case r.touching(), r.owed > 0:
 		return false
 	case r.c.open == 0 && r.c.dialing == 0 && len(r.retries) == 0:
 		return true
@@ -87,8 +100,8 @@ func (r *run) over(now time.Duration) bool {
 func (r *run) drain() {
 	now := r.c.clock.now()
 	r.draining, r.drainEnd = true, now+drainMax
-	if r.part.Interrupted {
-		r.messages.end = min(r.messages.end, now)
+	if r.part.Interrupted { // what has waited for a moment only had no chance
+		r.messages.end = min(r.messages.end, now-expiryGrace)
 	}
 	switch r.plan.Profile {
 	case ProfileSlowReader:

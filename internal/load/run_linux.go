@@ -32,6 +32,7 @@ type peer struct {
 	returns  bool // it is to resume a session
 	replays  bool // frames that it missed are still to come
 	asked    bool // of one that vanished: whether the server still has it
+	owed     bool // of a storm: it is touched when its answer has come
 	full     bool // of a flood: the socket took no more
 	queued   bool // it stands in the queue of those that may send
 	seq      uint32
@@ -85,6 +86,7 @@ type run struct {
 	retries  []retry
 	running  bool          // the run has begun
 	draining bool          // nothing falls due any more
+	owed     int           // connections of a storm that are still to be touched
 	asked    int           // connections whose server was asked whether it has them
 	probeEnd time.Duration // when it is not waited for any more
 	drainEnd time.Duration // when nothing that was due is sent any more
@@ -282,6 +284,7 @@ func (r *run) closed(slot uint32, was state, why string) {
 	if r.c.conns[slot].parting {
 		r.leaving--
 	}
+	r.settleOwed(p)
 	switch {
 	case r.ending:
 		if p.inFlight {

@@ -310,9 +310,10 @@ func TestWorker_Interrupted(t *testing.T) {
 		},
 		{
 			scenario{
+				// On a busy machine it is interrupted before the first message is sent.
 				name: "slow reader", want: counts{
-					"connected": 2, "injected": 1, "held": 1, "sent": some, "received": some,
-					"flooded": some,
+					"connected": 2, "injected": 1, "held": 1, "sent": anyNumber,
+					"received": anyNumber, "flooded": some, "unsent": anyNumber,
 				},
 				plan: Plan{Profile: ProfileSlowReader, Duration: time.Hour},
 			},

@@ -280,8 +280,9 @@ func slowFaultsTest(t *testing.T) {
 				}
 				expiring(c, always(300*time.Millisecond), expiredFrame)
 			},
-			want: counts{
-				"sent": some, "lost": 1, "expected": 1, "observed": 1, "close 4200": 1,
+			want: counts{ // the one that hears nothing is touched all the same, and has to end too
+				"connected": 2, "sent": 3, "received": 1, "lost": 2, "expected": 2, "observed": 1,
+				"missing": 1, "close 4200": 1,
 			},
 		},
 		{
