@@ -19,7 +19,7 @@ type goal struct {
 	hoped  float64 // what was hoped for beyond it; 0: nothing
 	suffix string  // of the figure: " ns", "x"
 	words  string  // what the bound is on, where the rows' names do not say it
-	source string  // who asked
+	source string  // what it is of
 }
 
 // ref names rows: those of a subject that have all these dims. In a divisor only dims stand that
@@ -51,13 +51,14 @@ func (g goal) at(dims ...string) goal {
 	return g
 }
 
+// What a goal is of.
 const (
-	design3 = "DESIGN 3, issue 3"
-	issue3  = "issue 3"
-	issue4  = "issue 4"
-	issue5  = "issue 5"
-	g1      = "DESIGN 3, G1"
-	g2      = "DESIGN 3, G2"
+	ofEngine   = "the engine"
+	ofNetwork  = "the network side"
+	ofSessions = "sessions"
+	ofHarness  = "the harness"
+	g1         = "the engine, G1"
+	g2         = "the engine, G2"
 )
 
 // engineGoal is a goal for the engine.
@@ -78,44 +79,45 @@ func netGoal(question, set, figure, source string) goal {
 
 // goals are all that was asked for in numbers, in the order of the page.
 func goals() []goal {
-	return slices.Concat(touchGoals(), tableGoals(), netGoals(), sessionGoals())
+	return slices.Concat(touchGoals(), tableGoals(), netGoals(), sessionGoals(),
+		harnessGoals())
 }
 
 func touchGoals() []goal {
 	touch := engineGoal("What does a touch by random ID cost, beside hashing the ID?",
-		"touch", "Touch", "ns/op", design3).beat("hash", 2.0)
+		"touch", "Touch", "ns/op", ofEngine).beat("hash", 2.0)
 	touch.hoped = 1.75
 	faster := func(who string, times float64) goal {
 		g := engineGoal("How much longer does "+who+" take for it, with the collector off?",
-			"touch", "Touch", "ns/op", design3).at("gc=off")
+			"touch", "Touch", "ns/op", ofEngine).at("gc=off")
 		g.of.subject, g.by = who, &ref{subject: "curfew"}
 		g.way, g.bound, g.suffix = more, times, "x"
 		return g
 	}
 	handle := func(mode string, ns float64) goal {
 		return engineGoal("What does a touch by handle cost?",
-			"handle", "TouchHandle", "ns/op", design3).at("mode="+mode).atMost(ns, " ns")
+			"handle", "TouchHandle", "ns/op", ofEngine).at("mode="+mode).atMost(ns, " ns")
 	}
 	parallel := func(how, benchmark string, dims ...string) goal {
 		g := engineGoal("What do two processors touch "+how+" that one does not?",
-			"parallel", benchmark, "ns/op", design3).at(append(dims, "processors=1")...)
+			"parallel", benchmark, "ns/op", ofEngine).at(append(dims, "processors=1")...)
 		g.by = &ref{"curfew", []dim{{"processors", "2"}}}
 		g.way, g.bound, g.suffix, g.words = more, 1.8, "x", " what one does"
 		return g
 	}
 	growth := func(how, benchmark string, dims ...string) goal {
 		g := engineGoal("How does a touch "+how+" grow from 1,000 to 10,000,000 sessions?",
-			"growth", benchmark, "ns/op", issue3).at(append(dims, "n=10000000")...)
+			"growth", benchmark, "ns/op", ofEngine).at(append(dims, "n=10000000")...)
 		g.by = &ref{"curfew", []dim{{"n", "1000"}}}
 		g.way, g.bound, g.suffix, g.words = less, 6, "x", " what it costs among 1,000"
 		return g
 	}
 	return []goal{
 		touch, faster("luo", 4.4), faster("otter", 2),
-		engineGoal("Does a touch allocate?", "touch", "Touch", "allocs/op", design3).atMost(0, ""),
+		engineGoal("Does a touch allocate?", "touch", "Touch", "allocs/op", ofEngine).atMost(0, ""),
 		handle("sametick", 4), handle("newtick", 10), handle("random", 50),
 		engineGoal("What does a session cost in a batch of 256 touches?",
-			"handle", "TouchBatch", "ns/op", issue3).at("batch=256").atMost(25, " ns"),
+			"handle", "TouchBatch", "ns/op", ofEngine).at("batch=256").atMost(25, " ns"),
 		parallel("by ID", "TouchParallel"),
 		parallel("by handle", "TouchHandleParallel", "mode=random"),
 		growth("by handle", "TouchHandle", "mode=random"),
@@ -124,58 +126,58 @@ func touchGoals() []goal {
 
 func tableGoals() []goal {
 	memory := engineGoal("What does a session take beside its ID?",
-		"memory", "Memory", "B/session", design3).at("n=1000000").atMost(40, " B")
+		"memory", "Memory", "B/session", ofEngine).at("n=1000000").atMost(40, " B")
 	memory.hoped = 32
 	storm := func(question, unit string, bound float64, suffix, source string) goal {
 		return engineGoal(question, "storm", "Storm", unit, source).atMost(bound, suffix)
 	}
 	mark := engineGoal("What do 10,000,000 sessions cost the collector, beside an empty table?",
-		"gc", "GC", "mark-ms", design3).at("n=10000000").atMost(1, " ms")
+		"gc", "GC", "mark-ms", ofEngine).at("n=10000000").atMost(1, " ms")
 	return []goal{
 		memory,
 		engineGoal("What does creating a session cost, beside hashing its ID?",
-			"create", "Create", "ns/op", issue3).beat("hash", 4),
+			"create", "Create", "ns/op", ofEngine).beat("hash", 4),
 		storm("How long do 1,000,000 sessions take that fall due together?",
 			"drain-ms", 200, " ms", g2).at("load=none"),
 		storm("What do touches take meanwhile, p99.9?",
-			"touch-p99.9-ns", 10000, " ns", design3).at("load=none"),
+			"touch-p99.9-ns", 10000, " ns", ofEngine).at("load=none"),
 		storm("How long is any call held up meanwhile, with processors taken away too?",
-			"call-max-us", 10000, " us", issue3),
+			"call-max-us", 10000, " us", ofEngine),
 		engineGoal("What do 10,000,000 idle sessions cost?",
-			"idle", "Idle", "cpu-%", "DESIGN 3, G6").at("n=10000000").atMost(0.5, " %"),
+			"idle", "Idle", "cpu-%", "the engine, G6").at("n=10000000").atMost(0.5, " %"),
 		mark,
 		engineGoal("How late does a session end, from its true last touch, p99 (a tick of 10 ms)?",
 			"lateness", "Lateness", "late-p99-ms", g2).atMost(25, " ms"),
 		engineGoal("Does any end early, beside timers?",
 			"lateness", "Lateness", "early", g1).atMost(0, ""),
 		engineGoal("Does any end early in a soak?", "soak", "soak", "early", g1).atMost(0, ""),
-		engineGoal("Is any lost in a soak?", "soak", "soak", "lost", "DESIGN 3, G3").atMost(0, ""),
+		engineGoal("Is any lost in a soak?", "soak", "soak", "lost", ofEngine+", G3").atMost(0, ""),
 	}
 }
 
 func netGoals() []goal {
 	memory := func(figure, how string) goal {
 		g := netGoal("What memory does an idle connection take, with its session ("+how+")?",
-			"net", figure, issue4).atMost(320, " B")
+			"net", figure, ofNetwork).atMost(320, " B")
 		g.hoped = 192
 		return g
 	}
 	echo := func(connections string, times float64) goal {
 		return netGoal("What does an echo cost the server, beside gnet?",
-			"net", "cpu_us_msg", issue4).at("conns="+connections).beat("gnet", times)
+			"net", "cpu_us_msg", ofNetwork).at("conns="+connections).beat("gnet", times)
 	}
 	soak := func(question, unit string) goal {
-		g := netGoal(question, "netsoak", "ledger", "DESIGN 1, issue 4").atMost(0, "")
+		g := netGoal(question, "netsoak", "ledger", ofNetwork).atMost(0, "")
 		g.unit, g.of.subject = unit, "curfewd"
 		return g
 	}
 	return []goal{
 		memory("bytes_conn", "growth from none"), memory("bytes_conn_slope", "slope"),
 		netGoal("What does accepting and upgrading cost the server, beside gnet?",
-			"net", "cpu_us_accept", issue4).beat("gnet", 1.1),
+			"net", "cpu_us_accept", ofNetwork).beat("gnet", 1.1),
 		echo("100", 0.92), echo("1000", 0.78), echo("10000", 0.90),
 		netGoal("What do 15,000 connections cost that do nothing?",
-			"net", "idle_cpu_percent", issue4).atMost(0.5, " %"),
+			"net", "idle_cpu_percent", ofNetwork).atMost(0.5, " %"),
 		soak("Is a message lost under churn, floods and expiry?", "lost"),
 		soak("Is one wrong?", "wrong"),
 		soak("Does a session end early?", "early"),
@@ -185,12 +187,12 @@ func netGoals() []goal {
 
 func sessionGoals() []goal {
 	of := func(question, figure, unit string, bound float64, suffix string) goal {
-		g := netGoal(question, "sessions", figure, issue5).atMost(bound, suffix)
+		g := netGoal(question, "sessions", figure, ofSessions).atMost(bound, suffix)
 		g.unit, g.of.subject = unit, "curfewd" // in each of its modes
 		return g
 	}
 	json := netGoal("What does a JSON message cost the server, beside a raw one?",
-		"sessions", "cpu_of_raw", issue5).atMost(1.6, "x")
+		"sessions", "cpu_of_raw", ofSessions).atMost(1.6, "x")
 	json.of.subject = "json"
 	return []goal{
 		json,
@@ -207,19 +209,35 @@ func sessionGoals() []goal {
 	}
 }
 
+// harnessGoals are those of the harness itself, beside a daemon that is on the same machine.
+func harnessGoals() []goal {
+	load := func(question, figure string, at ...string) goal {
+		return netGoal(question, "load", figure, ofHarness).at(at...)
+	}
+	one := []string{"processes=1", "conns=500"}
+	return []goal{
+		load("How late is one process of the harness at 20,000 messages a second, p99?",
+			"timing_error_p99_us", append(one, "rate=20000")...).atMost(50, " us"),
+		load("What does a message cost the harness at 100,000 a second?",
+			"client_cpu_us_per_message", append(one, "rate=100000")...).atMost(4, " us"),
+		load("Is a message over 19,000 connections of one process lost?",
+			"lost", "conns=19000").atMost(0, ""),
+	}
+}
+
 // proofs are promises in numbers that a test holds, so that no raw file is kept for them.
 var proofs = []struct{ question, asked, source, command string }{
 	{
 		"Does an echo allocate, and what garbage does a handshake leave?",
-		"none; almost none", "DESIGN 6", "go test -run TestGarbage ./internal/netloop",
+		"none; almost none", ofNetwork, "go test -run TestGarbage ./internal/netloop",
 	},
 	{
 		"Does a JSON echo allocate beyond a raw one?",
-		"no", issue5, "go test -run TestGarbage ./internal/gateway",
+		"no", ofSessions, "go test -run TestGarbage ./internal/gateway",
 	},
 	{
 		"What does a detached session take beside its replay?",
-		"at most 256 B", issue5, "go test -run TestMemory ./internal/gateway",
+		"at most 256 B", ofSessions, "go test -run TestMemory ./internal/gateway",
 	},
 }
 

@@ -133,7 +133,7 @@ func (r *report) printf(format string, args ...any) { fmt.Fprintf(&r.out, format
 // claims writes what was asked for and what came of it.
 func (r *report) claims() {
 	r.printf("## What was asked for\n\n" +
-		"| question | asked | by | answer | n | file |\n|---|---|---|---|---|---|\n")
+		"| question | asked | of | answer | n | file |\n|---|---|---|---|---|---|\n")
 	for _, g := range goals() {
 		found := false
 		for _, f := range r.files {

@@ -115,6 +115,11 @@ func daemonSections() []section {
 		{set: "sessions-resume", title: "Resuming all at once", hide: ledgers},
 		{set: "sessions-storm", title: "Sessions of the daemon due together", hide: ledgers},
 		{set: "sessions-backend", title: "An application over HTTP", hide: ledgers},
+		{
+			set: "load", title: "The harness itself",
+			note: "Beside a daemon on the same machine: where server and workers are more than " +
+				"the processors, none has one to itself.",
+		},
 		{set: pgoSet, title: "A build guided by a profile", base: "plain", plots: []plotSpec{{
 			name: "pgo", title: "an echo of 32 bytes, multiple of the plain build's CPU",
 			table: "cpu_of_plain", unit: "cpu_of_plain", series: "conns",

@@ -74,6 +74,10 @@ var measures = map[string]measure{
 	"idle_cpu_percent": {"idle, percent of a core", less},
 	"rate":             {"messages a second", neither},
 
+	"timing_error_p99_us":       {"how late the harness was, p99, us", less},
+	"timing_error_max_us":       {"how late the harness was, at most, us", less},
+	"client_cpu_us_per_message": {"the harness's own CPU us a message", less},
+
 	"resume_ms":          {"all dropped at once, ms to the last hello_ack", less},
 	"replay_ms":          {"the same, ms to the last frame replayed", less},
 	"hello_p99_ms":       {"a hello to its answer, p99 in ms", less},

@@ -139,6 +139,9 @@ func (t *table) ledger(r *result.Result) {
 		if r.Late+r.Unsent > 0 {
 			t.row("", "%d answered after they were lost, %d due and never sent", r.Late, r.Unsent)
 		}
+		if r.Lost+r.Unsent > 0 {
+			t.row("", "these have no latency: that of all is a lower bound")
+		}
 	}
 	if r.Cut > 0 {
 		t.row("cut", "%d connections, by the server, unasked", r.Cut)

@@ -145,15 +145,16 @@ func (r *run) flood(slot uint32, now time.Duration) {
 		}
 		return
 	}
-	fair := floodRate / int(time.Second/floodEvery) /
-		max(r.c.open/2, 1) / r.plan.Processes
-	message := make([]byte, r.plan.floodSize())
+	fair := floodRate / int(time.Second/floodEvery) / max(r.c.open/2, 1) / r.plan.Processes
+	if r.large == nil {
+		r.large = make([]byte, r.plan.floodSize())
+	}
 	r.bulk = r.bulk[:0]
 	for first := true; first || len(r.bulk) < min(floodBytesMax, fair); first = false {
 		p.seq++
 		r.part.Written++
-		r.compose(message, p.id, p.seq)
-		r.bulk = r.c.appendMessage(r.bulk, message)
+		r.compose(r.large, p.id, p.seq)
+		r.bulk = r.c.appendMessage(r.bulk, r.large)
 	}
 	r.c.write(slot, r.bulk)
 }

@@ -1,6 +1,10 @@
 package load
 
-import "time"
+import (
+	"time"
+
+	"github.com/curfew-go/curfew/internal/load/result"
+)
 
 // Latency says how long answers took, from when their messages were due.
 type Latency struct {
@@ -9,6 +13,14 @@ type Latency struct {
 	P99   time.Duration `json:"p99"`
 	P999  time.Duration `json:"p999"`
 	Max   time.Duration `json:"max"`
+}
+
+// latencyOf is a histogram in the figures of a report.
+func latencyOf(h *result.Histogram) Latency {
+	return Latency{
+		Count: h.Count(), P50: h.Quantile(0.5), P99: h.Quantile(0.99), P999: h.Quantile(0.999),
+		Max: h.Max(),
+	}
 }
 
 // ConnectReport says what came of connecting.

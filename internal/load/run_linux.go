@@ -67,6 +67,7 @@ type run struct {
 	dials     schedule
 	filler    []byte
 	buf       []byte // the message to send
+	large     []byte // the message of a flood
 	bulk      []byte // several of them
 	crumbs    map[uint32][]byte
 

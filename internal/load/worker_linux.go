@@ -36,7 +36,7 @@ const (
 	dialingAll = 1 << 20
 	// drainMax is how long the run waits after its end for what is due and not yet answered.
 	drainMax = ReplyTimeout
-	// expiryGrace is how late an expiry may be before it is missing.
+	// expiryGrace is for how long the run goes on after the last session was due to end.
 	expiryGrace = time.Second
 	// probeTime is how long a server has at least to say that it has a connection, or not, and
 	// probeTimeMax at most.
@@ -45,8 +45,8 @@ const (
 	farewellMax = time.Second
 )
 
-// NewWorker makes the worker of a plan that is valid; it resolves the server's name, and says what
-// this machine lacks for the plan: descriptors, ports. onInterval, where not nil, is called from
+// NewWorker makes the worker of a plan that is valid; it resolves the server's name, and says
+// where this process may open too few files for the plan. onInterval, where not nil, is called from
 // within Connect and Run with each interval as it ends, and must not block; it may keep what it is
 // given.
 func NewWorker(p Plan, onInterval func(result.Interval)) (*Worker, error) {

@@ -33,6 +33,9 @@ func latencySection(r *result.Result) section {
 			"runs from the moment at which it was written: what closed-loop tools show, and " +
 			"blind to how long messages had to wait for their turn.",
 	}
+	if r.Lost+r.Unsent > 0 {
+		s.Note += " Messages that were lost or never sent have none, so that it is a lower bound."
+	}
 	c, u := &r.Latency, &r.Uncorrected
 	t := table{Caption: "Latency of answers", Head: []string{"", "from due", "uncorrected"}}
 	line := func(name string, of func(float64) string, a, b float64) {

@@ -29,8 +29,8 @@ type Part struct {
 	Fault       FaultPart  `json:"fault"`
 	Fairness    Fairness   `json:"fairness"`
 
-	// Closes counts connections that the server ended by a close frame, by its code, "1005" where
-	// it had none.
+	// Closes counts close frames of the server, which ended a connection or answered ours, by
+	// their code, "1005" where one had none.
 	Closes map[string]uint64 `json:"closes"`
 	// Errors counts what went wrong otherwise, by errno ("econnrefused") or a few words
 	// ("upgrade_503", "wrong_subprotocol", "hello_unauthorized", "eof").
