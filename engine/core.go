@@ -54,7 +54,7 @@ type shard struct {
 		live   int // Sessions of this shard.
 
 		// Statistics.
-		created, idle, lifetime, removed, renewed, revived uint64
+		created, idle, lifetime, removed, renewed, revived, early uint64
 	}
 
 	// next is the tick at which the sweeper has to look at the shard, or never. It is written

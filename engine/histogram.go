@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"iter"
 	"math"
 	"math/bits"
 	"time"
@@ -30,7 +31,7 @@ func (h *Histogram) add(d time.Duration) {
 	d = max(d, 0)
 	h.counts[bucketOf(uint64(d))]++
 	h.count++
-	h.sum += d
+	h.sum = time.Duration(satAdd(int64(h.sum), int64(d)))
 	h.max = max(h.max, d)
 }
 
@@ -65,11 +66,26 @@ func (h *Histogram) clone() Histogram {
 // Count is how many durations were counted.
 func (h Histogram) Count() uint64 { return h.count }
 
-// Sum is the sum of all durations.
+// Sum is the sum of all durations; one that is too large is the largest there is.
 func (h Histogram) Sum() time.Duration { return h.sum }
 
 // Max is the longest duration, exactly.
 func (h Histogram) Max() time.Duration { return h.max }
+
+// Buckets yields the durations that were counted, by the upper end of each bucket that is not
+// empty, in ascending order. The lower end is at most 6.25 % less.
+func (h Histogram) Buckets() iter.Seq2[time.Duration, uint64] {
+	return func(yield func(time.Duration, uint64) bool) {
+		if h.counts == nil {
+			return
+		}
+		for i, n := range h.counts {
+			if n > 0 && !yield(time.Duration(min(upperOf(i), math.MaxInt64)), n) {
+				return
+			}
+		}
+	}
+}
 
 // Quantile is a duration that the share q, from 0 to 1, of all durations does not exceed, and
 // which is at most 6.25 % more than the smallest such. It is 0 for an empty histogram

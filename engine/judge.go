@@ -86,6 +86,18 @@ func (c *core) due(t times, idle int64, reason Reason) int64 {
 	return satAdd(satAdd(t.touched, idle), c.limits.grace)
 }
 
+// early says whether a session was ended while it might have lived: before its last touch, taken to
+// be as late as its word allows, and its idle timeout. It is G1 held once more, by another way than
+// judge came to its end.
+// REQUIRES: the shard's lock.
+func (c *core) early(v *view, d *death, idle int64) bool {
+	if d.reason == ReasonLifetime {
+		return d.due > v.now
+	}
+	touched := c.clock.touched(v, d.word.Stamp())
+	return satAdd(satAdd(touched, idle), c.limits.grace) > v.now
+}
+
 // deadline is the moment that Info shows: the end of grace in grace, else that of the idle
 // timeout; or of the lifetime if that comes first.
 func (c *core) deadline(t times, idle int64, state table.State) int64 {

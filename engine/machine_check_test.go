@@ -184,6 +184,10 @@ func (m *machine) checkStats(grace int) {
 	m.t.Helper()
 	got, want := m.tab.Stats(), m.stats
 	want.Live, want.Grace = len(m.live), grace
+	// What is due right now is backlog, and not behind.
+	if got.Early != 0 || got.Behind != 0 && got.Backlog == 0 {
+		m.t.Fatalf("%d ended early, backlog %d, behind %v", got.Early, got.Backlog, got.Behind)
+	}
 	if got.Lateness.Count() != want.Idle+want.Lifetime {
 		m.t.Fatalf("Lateness counts %d, want %d", got.Lateness.Count(), want.Idle+want.Lifetime)
 	}

@@ -175,6 +175,14 @@ func (s *luoScheduler) Next() (wheel.Tick, bool) {
 // Len counts the slots in all buckets, those of slots filed anew included.
 func (s *luoScheduler) Len() int { return s.entries }
 
+// Pending counts the slots of buckets whose timer fired.
+func (s *luoScheduler) Pending(wheel.Tick) (n int) {
+	for i := range s.fired {
+		n += len(s.fired[i].slots)
+	}
+	return n
+}
+
 // Compact drops nothing: stale entries leave when their timer fires.
 func (s *luoScheduler) Compact(int, func(uint32) bool) int { return 0 }
 

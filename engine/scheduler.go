@@ -15,6 +15,8 @@ type scheduler interface {
 	Next() (at wheel.Tick, ok bool)
 	// Len is the number of entries, those that will prove stale included.
 	Len() int
+	// Pending is how many of them have come up by a tick and are not handed out.
+	Pending(to wheel.Tick) int
 	// Compact looks at some entries, each call at others, and drops what is stale.
 	Compact(budget int, drop func(slot uint32) bool) (examined int)
 	// Bytes is the memory it holds.

@@ -119,10 +119,42 @@ func (s Session[V]) Info() (Info, bool) {
 	}
 	defer sh.mu.Unlock()
 	var id [table.MaxKey]byte
+	v := s.viewLocked(w)
+	return Info{
+		ID:    string(s.t.store.AppendKey(id[:0], i, s.slot())),
+		State: v.State, IdleTimeout: v.IdleTimeout,
+		Created: v.Created, LastTouch: v.LastTouch, Deadline: v.Deadline,
+	}, true
+}
+
+// View is what Info and Value tell, without the ID: what it costs to look at very many sessions.
+type View[V any] struct {
+	Value V
+	State State
+	// Created, LastTouch, Deadline and IdleTimeout are those of Info.
+	Created, LastTouch, Deadline time.Time
+	IdleTimeout                  time.Duration
+}
+
+// View describes the session. It reports false once the session ended.
+func (s Session[V]) View() (v View[V], ok bool) {
+	sh, _, w, ok := s.lock()
+	if !ok {
+		return v, false
+	}
+	defer sh.mu.Unlock()
+	v = s.viewLocked(w)
+	if s.t.hasValue {
+		v.Value = *s.t.values.At(s.slot())
+	}
+	return v, true
+}
+
+// viewLocked is what a session shows besides its value.
+func (s Session[V]) viewLocked(w table.Word) View[V] {
 	c := &s.t.core
 	idle, times := c.idleOf(s.slot()), c.timesOf(s.slot(), w)
-	info := Info{
-		ID:          string(c.store.AppendKey(id[:0], i, s.slot())),
+	v := View[V]{
 		State:       StateActive,
 		Created:     c.clock.at(times.created),
 		LastTouch:   c.clock.at(times.touched),
@@ -130,9 +162,9 @@ func (s Session[V]) Info() (Info, bool) {
 		IdleTimeout: time.Duration(idle),
 	}
 	if w.State() == table.Grace {
-		info.State = StateGrace
+		v.State = StateGrace
 	}
-	return info, true
+	return v
 }
 
 // SetIdleTimeout gives the session an idle timeout of its own, counted from its last touch; 0

@@ -22,9 +22,10 @@ type sweeper[V any] struct {
 
 	summary summary
 
-	late struct {
+	times struct {
 		sync.Mutex
 		lateness Histogram
+		sweep    Histogram // Of sweepShard.
 	}
 }
 
@@ -36,10 +37,11 @@ type death struct {
 	due    int64 // Nanoseconds since the epoch.
 }
 
-func (s *sweeper[V]) latenessCopy() Histogram {
-	s.late.Lock()
-	defer s.late.Unlock()
-	return s.late.lateness.clone()
+// timesCopy is what Stats shows of the times that sweeping took.
+func (s *sweeper[V]) timesCopy() (lateness, sweep Histogram) {
+	s.times.Lock()
+	defer s.times.Unlock()
+	return s.times.lateness.clone(), s.times.sweep.clone()
 }
 
 // run sweeps whenever something is due, until stop is closed.
@@ -135,6 +137,12 @@ func (t *Table[V]) sweepShard(i int) (ended int, ok bool) {
 	sh.mu.Unlock()
 	ended = len(s.dead)
 	t.deliver()
+	if n > 0 {
+		took := time.Duration(t.clock.now() - v.now)
+		s.times.Lock()
+		s.times.sweep.add(took)
+		s.times.Unlock()
+	}
 	return ended, true
 }
 
@@ -178,6 +186,9 @@ func (t *Table[V]) collectLocked(sh *shard, i int, v *view) {
 		times, idle := t.timesOf(d.slot, d.word), t.idleOf(d.slot)
 		d.due = t.due(times, idle, d.reason)
 		v.checkDeath(d)
+		if t.early(v, d, idle) {
+			sh.mu.early++
+		}
 		if d.reason == ReasonIdle {
 			sh.mu.idle++
 		} else {
@@ -220,11 +231,11 @@ func (t *Table[V]) deliver() {
 	if len(s.dead) > 0 {
 		s.summary.count(s.dead)
 		now := t.clock.now()
-		s.late.Lock()
+		s.times.Lock()
 		for i := range s.dead {
-			s.late.lateness.add(time.Duration(now - s.dead[i].due))
+			s.times.lateness.add(time.Duration(now - s.dead[i].due))
 		}
-		s.late.Unlock()
+		s.times.Unlock()
 	}
 	if n := len(s.batch); n > 0 {
 		defer t.call("OnExpire", func() { t.onExpire(s.batch[:n:n]) })

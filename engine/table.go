@@ -271,9 +271,19 @@ func (t *Table[V]) Len() int { return int(t.live.Load()) }
 
 // All is an iterator over all sessions. One that lives throughout is yielded exactly once, any
 // other at most once. It takes no lock.
-func (t *Table[V]) All() iter.Seq[Session[V]] {
+func (t *Table[V]) All() iter.Seq[Session[V]] { return t.AllAfter(0) }
+
+// AllAfter yields what All yields after the session that r names, which may have ended: All has one
+// order, in which a session keeps its place. After the zero Ref come all. So a walk can be broken
+// off and taken up again, by another call, and still meets each session that lives throughout once.
+func (t *Table[V]) AllAfter(r Ref) iter.Seq[Session[V]] {
+	first := uint64(0) // A Ref that is none of this table may name the last slot there can be.
+	if r != 0 {
+		first = uint64(table.Ref(r).Slot()) + 1
+	}
 	return func(yield func(Session[V]) bool) {
-		for slot := uint32(0); slot < t.store.Slots(); slot++ { //nolint:intrange // Slots grows.
+		for i := first; i < uint64(t.store.Slots()); i++ {
+			slot := uint32(i)
 			if w := t.store.Load(slot); w.Live() && !yield(t.session(table.RefOf(slot, w))) {
 				return
 			}

@@ -59,10 +59,12 @@ func (w *Wheel) detach(bucket position) {
 	if w.pass.head != 0 && w.pass.bucket == bucket {
 		w.arena.at(w.pass.tail).next = l.head
 		l.head = w.pass.head
+		l.n += w.pass.n
 		w.pass.list = list{}
 	}
 	w.drain.head = l.head
 	w.drain.pos = 0
+	w.drain.left = l.n
 	w.drain.bucket = bucket
 }
 
@@ -77,6 +79,7 @@ func (w *Wheel) drainChunk(due []uint32, quota int) (handed, examined int) {
 	w.stale -= examined - handed
 	w.entries[w.drain.bucket>>SlotBits] -= examined
 	w.drain.pos += uint32(examined)
+	w.drain.left -= uint32(examined)
 	if w.drain.pos == c.n {
 		next := c.next
 		w.arena.release(w.drain.head)

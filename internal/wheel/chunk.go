@@ -65,13 +65,15 @@ func (a *arena) release(ref uint32) {
 }
 
 // list is a singly linked list of chunks, filled at its tail. All its chunks are full but the tail,
-// which is not empty; both fields are 0 when it holds none.
+// which is not empty; all fields are 0 when it holds none.
 type list struct {
 	head, tail uint32
+	n          uint32 // ids in all its chunks
 }
 
 // add appends id to l.
 func (a *arena) add(l *list, id uint32) {
+	l.n++
 	if l.tail != 0 {
 		if c := a.at(l.tail); c.n < chunkIDs {
 			c.ids[c.n] = id
@@ -100,6 +102,7 @@ func (a *arena) link(l *list, ref uint32) {
 // absorb appends the first k ids of the chunk ref, which no list holds, to l. The chunk itself
 // becomes the tail when ids are left that the tail cannot take, so absorbing never allocates.
 func (a *arena) absorb(l *list, ref uint32, k int) {
+	l.n += uint32(k)
 	c := a.at(ref)
 	if l.tail != 0 {
 		t := a.at(l.tail)

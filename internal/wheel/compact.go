@@ -71,6 +71,7 @@ func (w *Wheel) compactChunk(drop func(id uint32) bool) (examined int) {
 	w.entries[bucket>>SlotBits] -= examined - kept
 
 	w.pass.head = next
+	w.pass.n -= uint32(examined)
 	w.arena.absorb(&w.buckets[bucket], ref, kept)
 	if next == 0 {
 		w.pass.list = list{}

@@ -26,7 +26,7 @@ func (w *Wheel) checkNowAndThen() {
 //  2. Occupied slots lie after their level's cursor slot. (At MaxTick the last slot itself counts.)
 //  3. Chunks of a list are full but the tail, which is not empty; each chunk is in one list.
 //  4. A position that is not 0 names a bucket that the id stands in.
-//  5. The counts of entries and of stale ones are right.
+//  5. The counts of entries, of a list's and a level's and of stale ones, are right.
 func (w *Wheel) checkInvariants() error {
 	var x census
 	x.w = w
@@ -86,6 +86,7 @@ func (x *census) list(b position, l list) error {
 	if (l.head == 0) != (l.tail == 0) {
 		return fmt.Errorf("bucket %d: head %d, tail %d", b, l.head, l.tail)
 	}
+	held := x.entries[b>>SlotBits]
 	for ref := l.head; ref != 0; {
 		c := x.w.arena.at(ref)
 		if ref == l.tail && (c.n == 0 || c.n > chunkIDs || c.next != 0) ||
@@ -97,6 +98,9 @@ func (x *census) list(b position, l list) error {
 		}
 		ref = c.next
 	}
+	if held = x.entries[b>>SlotBits] - held; int(l.n) != held {
+		return fmt.Errorf("bucket %d: a list counts %d ids, has %d", b, l.n, held)
+	}
 	return nil
 }
 
@@ -106,7 +110,7 @@ func (x *census) drain() error {
 	if w.drain.head == 0 && w.drain.pos != 0 {
 		return fmt.Errorf("no drain, but at entry %d of it", w.drain.pos)
 	}
-	pos := w.drain.pos
+	pos, before := w.drain.pos, x.entries
 	for ref := w.drain.head; ref != 0; {
 		c := w.arena.at(ref)
 		if pos >= c.n || c.n > chunkIDs {
@@ -116,6 +120,10 @@ func (x *census) drain() error {
 			return err
 		}
 		pos, ref = 0, c.next
+	}
+	level := w.drain.bucket >> SlotBits
+	if held := x.entries[level] - before[level]; int(w.drain.left) != held {
+		return fmt.Errorf("drain counts %d ids, has %d", w.drain.left, held)
 	}
 	if w.drain.head != 0 && w.start(w.drain.bucket) != w.now {
 		return fmt.Errorf("drain of bucket %d at tick %d", w.drain.bucket, w.now)

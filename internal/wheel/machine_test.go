@@ -165,14 +165,7 @@ func (m *machine) check() {
 	if w.Len()-w.Stale() != len(m.ref) {
 		m.t.Fatalf("%d entries, %d stale, want %d filed", w.Len(), w.Stale(), len(m.ref))
 	}
-	sum := 0
-	for level := range Levels {
-		_, n := w.Entries(level)
-		sum += n
-	}
-	if sum != w.Len() {
-		m.t.Fatalf("Entries of all levels = %d, Len() = %d", sum, w.Len())
-	}
+	m.checkCounts()
 	for id := range m.ids {
 		at, filed := m.ref[id]
 		if w.Filed(id) != filed {
@@ -189,6 +182,42 @@ func (m *machine) check() {
 		if start := w.start(*w.positions.find(id) & bucketMask); start > at {
 			m.t.Fatalf("%d is due at %d, its bucket comes up at %d", id, at, start)
 		}
+	}
+}
+
+// checkCounts compares the counts by level and slot with each other.
+func (m *machine) checkCounts() {
+	m.t.Helper()
+	w, sum := m.w, 0
+	for level := range Levels {
+		occupied, n := w.Entries(level)
+		sum += n
+		var slots [Slots]int
+		w.Fill(level, &slots)
+		filled := 0
+		for slot, n := range slots {
+			filled += n
+			if (n > 0) != (occupied>>slot&1 != 0) {
+				m.t.Fatalf("level %d slot %d has %d entries, occupied %b", level, slot, n, occupied)
+			}
+		}
+		if int(w.drain.bucket>>SlotBits) == level {
+			filled += int(w.drain.left)
+		}
+		if filled != n {
+			m.t.Fatalf("level %d: slots and drain have %d entries, want %d", level, filled, n)
+		}
+	}
+	if sum != w.Len() || w.Pending(MaxTick) != sum {
+		m.t.Fatalf("Entries of all levels = %d, Len() = %d, Pending(MaxTick) = %d",
+			sum, w.Len(), w.Pending(MaxTick))
+	}
+	if now := w.Pending(w.Now()); w.Now() != MaxTick && now != int(w.drain.left) {
+		m.t.Fatalf("Pending(now) = %d, %d are left of the drain", now, w.drain.left)
+	}
+	if at, ok := w.Next(); ok && (w.Pending(at) == 0 || at > w.Now() && w.Pending(at-1) != 0) {
+		m.t.Fatalf("Next() = %d, Pending there %d, before it %d", at, w.Pending(at),
+			w.Pending(at-1))
 	}
 }
 

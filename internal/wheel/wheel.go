@@ -36,6 +36,7 @@ type Wheel struct {
 	drain struct {
 		head   uint32   // the first chunk that still has entries; 0 when no drain is under way
 		pos    uint32   // how many entries of that chunk are done
+		left   uint32   // how many entries of all its chunks are not
 		bucket position // the number of the bucket
 	}
 
@@ -185,6 +186,37 @@ func (w *Wheel) Stale() int { return w.stale }
 // its slot does not.
 func (w *Wheel) Entries(level int) (occupied uint64, ids int) {
 	return w.occupied[level], w.entries[level]
+}
+
+// Fill adds the entries of each slot of a level, stale ones included, to counts. Those of a bucket
+// that is being drained are in no slot.
+func (w *Wheel) Fill(level int, counts *[Slots]int) {
+	for slot := range counts {
+		bucket := position(level<<SlotBits | slot)
+		counts[slot] += int(w.buckets[bucket].n)
+		if w.pass.head != 0 && w.pass.bucket == bucket {
+			counts[slot] += int(w.pass.n)
+		}
+	}
+}
+
+// Pending returns how many entries have come up by tick to and are not examined yet, stale ones
+// included.
+func (w *Wheel) Pending(to Tick) int {
+	n := int(w.drain.left)
+	for level, occupied := range w.occupied {
+		for ; occupied != 0; occupied &= occupied - 1 {
+			bucket := position(level<<SlotBits | bits.TrailingZeros64(occupied))
+			if w.start(bucket) > to {
+				break
+			}
+			n += int(w.buckets[bucket].n)
+			if w.pass.head != 0 && w.pass.bucket == bucket {
+				n += int(w.pass.n)
+			}
+		}
+	}
+	return n
 }
 
 // Bytes returns the size of all memory that the wheel holds.
