@@ -202,6 +202,7 @@ func (l *loop) add(fd int, peer netip.AddrPort) {
 		l.srv.leave()
 		return
 	}
+	l.connections++
 	s.begin(fd, peer, l.now+1)
 	if l.srv.o.ProxyProtocol.Contains(peer.Addr()) {
 		s.set(flagProxied)

@@ -3,12 +3,13 @@ package netloop
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 )
 
 // addresses counts connections by the address of their peers. Where there is no limit it counts
 // nothing.
 type addresses struct {
-	limit int // set by New; 0: none
+	limit atomic.Int64 // 0: none
 
 	mu struct {
 		sync.Mutex
@@ -17,10 +18,10 @@ type addresses struct {
 }
 
 // add counts a connection, or gives false where the address has as many as it may.
-func (a *addresses) add(ip netip.Addr) bool {
+func (a *addresses) add(ip netip.Addr, limit int64) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.mu.counts[ip] >= a.limit {
+	if int64(a.mu.counts[ip]) >= limit {
 		return false
 	}
 	if a.mu.counts == nil {
@@ -51,12 +52,13 @@ const (
 // admit counts a connection from ip, once it is known who its peer is. It is asked at accept, and
 // again when a proxy has said more.
 func (s *Server) admit(c claim, ip netip.Addr, last bool) claim {
+	limit := s.addresses.limit.Load()
 	switch {
-	case s.addresses.limit == 0 || c != claimNone || !ip.IsValid():
+	case limit == 0 || c != claimNone || !ip.IsValid():
 		return c
 	case !last && (s.o.ProxyProtocol.Contains(ip) || s.o.TrustedProxies.Contains(ip)):
 		return claimNone // a proxy, which will say for whom it asks
-	case s.addresses.add(ip):
+	case s.addresses.add(ip, limit):
 		return claimCounted
 	}
 	return claimRefused

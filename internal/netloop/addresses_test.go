@@ -113,6 +113,56 @@ func TestAddresses_CountIsExact(t *testing.T) {
 	})
 }
 
+// TestAddresses_LimitMoves while connections are there: each is counted out as it was counted in,
+// whatever the limit is by then.
+func TestAddresses_LimitMoves(t *testing.T) {
+	o := options(&echo{})
+	o.MaxConnectionsPerIP = 2
+	inModes(t, o, func(r *room) {
+		refused := func() {
+			c := r.dial()
+			if a := c.Upgrade("/ws"); a.StatusCode != 429 {
+				r.t.Errorf("one too many is answered by %s", a.Status)
+			}
+			_ = c.Conn.Close()
+		}
+		counted := func() (n int) {
+			r.addresses.mu.Lock()
+			defer r.addresses.mu.Unlock()
+			for _, k := range r.addresses.mu.counts {
+				n += k
+			}
+			return n
+		}
+		all := []*netlooptest.Client{r.upgrade(), r.upgrade()}
+		refused()
+		r.SetMaxConnectionsPerIP(1)
+		refused()
+		r.SetMaxConnectionsPerIP(0)
+		all = append(all, r.upgrade(), r.upgrade())
+		r.SetMaxConnectionsPerIP(3)
+		all = append(all, r.upgrade())
+		refused()
+		if n := counted(); n != 3 {
+			r.t.Errorf("%d are counted, want 3", n)
+		}
+		_ = all[0].Conn.Close()
+		r.until("the count comes back", func() bool { return counted() == 2 })
+		all = append(all, r.upgrade())
+		r.SetMaxConnectionsPerIP(0)
+		for _, c := range all {
+			_ = c.Conn.Close()
+		}
+		r.until("all are gone", func() bool { return r.Len() == 0 })
+		if n := len(r.addresses.mu.counts); n != 0 {
+			r.t.Errorf("%d addresses are counted in the end", n)
+		}
+		r.SetMaxConnectionsPerIP(1)
+		r.upgrade()
+		refused()
+	})
+}
+
 // headerV1 and headerV2 say 192.0.2.7:1234, localV2 says nothing.
 var (
 	headerV1 = "PROXY TCP4 192.0.2.7 192.0.2.8 1234 80\r\n"
@@ -200,9 +250,9 @@ func TestForwardedFor(t *testing.T) {
 
 func TestAddresses_Claims(t *testing.T) {
 	s := &Server{
-		o:         Options{TrustedProxies: networksOf(t, "10.0.0.0/8")},
-		addresses: addresses{limit: 1},
+		o: Options{TrustedProxies: networksOf(t, "10.0.0.0/8")},
 	}
+	s.addresses.limit.Store(1)
 	proxy, client := netip.MustParseAddr("10.0.0.1"), netip.MustParseAddr("192.0.2.1")
 	for i, c := range []struct {
 		claim claim

@@ -36,6 +36,7 @@ type busy struct {
 	broken     bool       // nothing can be written any more
 	reset      bool       // what the kernel holds for the peer is to be thrown away
 	hungUp     bool       // the peer was told that nothing more comes
+	counted    bool       // how it was closed is
 	lingered   int        // bytes thrown away since then
 
 	held int // all that it holds, as the holders know it
@@ -63,6 +64,7 @@ const busyKept = 1024
 type crowd struct {
 	all  []*busy
 	free []uint32
+	made int // of all, those that are there
 }
 
 func (c *crowd) take() (uint32, *busy) {
@@ -71,6 +73,7 @@ func (c *crowd) take() (uint32, *busy) {
 		c.free = c.free[:n-1]
 		if c.all[i] == nil {
 			c.all[i] = new(busy)
+			c.made++
 		}
 		return i, c.all[i]
 	}
@@ -78,6 +81,7 @@ func (c *crowd) take() (uint32, *busy) {
 		c.all = append(c.all, nil)
 	}
 	c.all = append(c.all, new(busy))
+	c.made++
 	return uint32(len(c.all) - 1), c.all[len(c.all)-1]
 }
 
@@ -87,6 +91,7 @@ func (c *crowd) give(i uint32) {
 		*c.all[i] = busy{queue: queue{late: late}}
 	} else {
 		c.all[i] = nil
+		c.made--
 	}
 	c.free = append(c.free, i)
 }

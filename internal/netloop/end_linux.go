@@ -49,6 +49,7 @@ func (l *loop) conclude(i uint32, s *slot, e End, reason string, evicted bool) {
 		return
 	}
 	l.out = wsframe.Server.AppendClose(l.out, wsframe.Code(e.Code), reason)
+	l.cargo.close()
 }
 
 // lost ends a connection from which nothing more comes. What waits may still be written.
@@ -78,6 +79,7 @@ func (l *loop) refuse(i uint32, s *slot, r *Refusal) {
 	s.set(flagEnding | flagClosing)
 	l.schedule(i, x.closeAt)
 	l.out = handshake.AppendRefusal(l.out[:0], r)
+	l.cargo = cargo{other: len(l.out)}
 }
 
 // giveUpUpgrade ends an upgrade that is not through: with an answer where there was a question.
@@ -121,7 +123,9 @@ func (l *loop) destroy(i uint32, s *slot, reset bool) {
 	}
 	_ = unix.Close(int(s.fd))
 	l.wheel.Cancel(i)
+	l.connections--
 	if x := l.busyOf(s); x != nil {
+		l.countClose(s, x, SideNone, 0)
 		pool := &l.srv.holders.pool
 		l.freeHead(x)
 		l.freeKept(x)

@@ -124,8 +124,8 @@ func (l *loop) readableHeld(i uint32, s *slot, x *busy, broken bool) {
 // putOut keeps what Open has sent before it held, in front of what will be sent until it is called
 // again; nil: there is memory for it.
 func (l *loop) putOut(s *slot) *Refusal {
-	b := l.out
-	l.out = l.out[:0]
+	b, c := l.out, l.cargo
+	l.out, l.cargo = l.out[:0], cargo{}
 	if len(b) == 0 {
 		return nil
 	}
@@ -134,6 +134,7 @@ func (l *loop) putOut(s *slot) *Refusal {
 		return &refusedInternal
 	}
 	x.queue.pending.B = append(x.queue.pending.B, b...)
+	x.queue.cargo = c
 	return nil
 }
 
@@ -142,6 +143,7 @@ func (l *loop) takeOut(s *slot) {
 	x := l.busyOf(s)
 	if x.queue.waits() > 0 {
 		l.out = append(l.out[:0], x.queue.pending.B...)
+		l.cargo = x.queue.cargo
 	}
 	x.queue.drop(&l.srv.holders.pool)
 	l.settle(s)

@@ -42,7 +42,9 @@ type loop struct {
 	slots  slab
 	inbox  inbox
 	quit   atomic.Bool
+	beat   beat
 	newest newest // listeners that are to be served
+	shown  shown
 
 	// The rest belongs to the goroutine.
 	listeners []*listener
@@ -57,9 +59,17 @@ type loop struct {
 	parser    handshake.Parser
 	scratch   wsframe.Parser // of the connection whose turn it is, where it has none
 
+	// What the loop counts; see publish.
+	traffic     traffic
+	connections int
+	turns       uint64
+	worked      time.Duration // in all turns
+	published   wheel.Tick
+
 	// The connection whose turn it is.
 	current uint32
 	out     []byte // what was sent to it and not written yet
+	cargo   cargo  // of out
 	taken   int    // bytes taken out of the inbox that its slot still counts as there
 	spare   []byte // memory to exchange with out
 	header  []byte // memory for the header lines of a handler
@@ -113,6 +123,7 @@ func (l *loop) run() error {
 		if err != nil {
 			return fmt.Errorf("netloop: loop %d: %w", l.number, err)
 		}
+		l.beat.answer()
 		t := l.srv.elapsed()
 		l.busy = t-l.turned < busyGap && !l.srv.o.Shares
 		l.turned = t
@@ -126,6 +137,11 @@ func (l *loop) run() error {
 		if l.srv.isStopping() && !l.stopped {
 			l.stop()
 		}
+		l.turns++
+		l.worked += l.srv.elapsed() - t
+		if !l.busy || l.now != l.published {
+			l.publish()
+		}
 	}
 	return nil
 }
@@ -133,7 +149,7 @@ func (l *loop) run() error {
 // hasWork says whether there is something to do although no socket is ready.
 func (l *loop) hasWork() bool {
 	return l.more || l.quit.Load() || l.newest.some.Load() || !l.inbox.empty() ||
-		l.srv.isStopping() && !l.stopped
+		l.beat.waits() || l.srv.isStopping() && !l.stopped
 }
 
 // nextLook is when the wheel or a listener that rests has something next; zero: never.
@@ -264,6 +280,7 @@ func (l *loop) cutOff() {
 			l.destroy(i, s, false)
 		}
 	}
+	l.publish()
 	if err := l.poll.Close(); err != nil {
 		l.srv.o.Logger.Error("a loop did not end well", "error", err)
 	}

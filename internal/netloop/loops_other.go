@@ -25,6 +25,10 @@ func (*fleet) all(func(Conn) bool) {}
 
 func (*fleet) wake() {}
 
+func (*fleet) turned() bool { return true }
+
+func (*fleet) addTo(*Stats) {}
+
 func (*fleet) close() {}
 
 func tuneSocket(int, *Options) {}

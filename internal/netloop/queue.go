@@ -33,6 +33,8 @@ const (
 type queue struct {
 	pending *wsframe.Buffer // frames in order; nil: none
 	flight  int             // bytes taken and not yet written, as far as the taker knows
+	cargo   cargo           // of pending
+	flying  cargo           // of what was taken
 	pongs   int             // in pending
 	late    []byte          // payload of the newest ping beyond pongsMax
 	hasLate bool
@@ -79,6 +81,7 @@ func (q *queue) roomAnyway(pool *wsframe.Pool, n int) {
 func (q *queue) frame(pool *wsframe.Pool, op wsframe.Op, payload []byte) {
 	if q.room(pool, wsframe.Server.HeaderBytes(len(payload))+len(payload)) {
 		q.pending.B = wsframe.Server.AppendFrame(q.pending.B, op, true, payload)
+		q.cargo.frame()
 	}
 }
 
@@ -108,6 +111,7 @@ func (q *queue) put(
 		return outcomeFull
 	}
 	q.pending.B = wsframe.Server.AppendMessage(q.pending.B, d, op, payload)
+	q.cargo.message()
 	return outcomeQueued
 }
 
@@ -115,12 +119,14 @@ func (q *queue) put(
 // Control frames stay.
 func (q *queue) dropOldest(bytes int) {
 	b := q.pending.B
-	kept := 0
-	for at := 0; at < len(b); {
+	kept := q.cargo.other
+	for at := kept; at < len(b); {
 		size := frameBytes(b[at:])
 		if op := wsframe.Op(b[at] & 0xf); bytes > 0 && op < wsframe.OpClose {
 			bytes -= size
 			q.dropped++
+			q.cargo.frames--
+			q.cargo.messages--
 		} else {
 			kept += copy(b[kept:], b[at:at+size])
 		}
@@ -156,6 +162,7 @@ func (q *queue) pong(pool *wsframe.Pool, payload []byte) {
 func (q *queue) closeFrame(pool *wsframe.Pool, code Code, reason string) {
 	q.roomAnyway(pool, closeFrameBytesMax)
 	q.pending.B = wsframe.Server.AppendClose(q.pending.B, wsframe.Code(code), reason)
+	q.cargo.close()
 }
 
 // closeFrameBytesMax is how long a close frame may be.
@@ -166,7 +173,7 @@ func (q *queue) drop(pool *wsframe.Pool) {
 	if q.pending != nil {
 		pool.Free(q.pending)
 	}
-	q.pending, q.late, q.pongs, q.hasLate = nil, nil, 0, false
+	q.pending, q.late, q.pongs, q.hasLate, q.cargo = nil, nil, 0, false, cargo{}
 }
 
 // take gives what is to be written next, nil when there is nothing. The taker gives it back with
@@ -182,11 +189,12 @@ func (q *queue) take(pool *wsframe.Pool) *wsframe.Buffer {
 	}
 	batch := q.pending
 	q.pending, q.pongs, q.flight = nil, 0, len(batch.B)
+	q.flying, q.cargo = q.cargo, cargo{}
 	return batch
 }
 
 // done says that a batch is written, or given up.
 func (q *queue) done(pool *wsframe.Pool, batch *wsframe.Buffer) {
-	q.flight = 0
+	q.flight, q.flying = 0, cargo{}
 	pool.Free(batch)
 }

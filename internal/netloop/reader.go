@@ -41,6 +41,7 @@ type reader struct {
 	id  ID
 
 	proxied *proxied // below nc; nil: none
+	meter   *meter   // some others count on it, too
 
 	// Set by the goroutine before the handler sees the connection, then only read.
 	peer     netip.AddrPort
@@ -67,6 +68,7 @@ type reader struct {
 		reset   bool      // the close frame did not get through
 		writing bool      // a goroutine runs write
 		corked  bool      // a turn is under way: the reader starts write after it
+		counted bool      // how it was closed is
 		queue   queue
 
 		unfinished int // bytes that the parser holds
@@ -79,8 +81,10 @@ type reader struct {
 	armed      time.Time // the read deadline that is set; zero: none
 	rearm      bool      // it is not what armed says any more
 	vitals     vitals
-	peerClosed bool // the peer's close frame came
-	mute       bool // nothing the peer sends is understood any more
+	came       traffic // what the meter does not show yet
+	peerClosed bool    // the peer's close frame came
+	peerCode   Code    // of that
+	mute       bool    // nothing the peer sends is understood any more
 }
 
 func (c *reader) remote(ID) netip.AddrPort    { return c.peer }
@@ -193,6 +197,7 @@ func (c *reader) opened(answer []byte) {
 	defer c.mu.Unlock()
 	waits := c.mu.queue.waits()
 	c.mu.queue.roomAnyway(&c.srv.holders.pool, len(answer))
+	c.mu.queue.cargo.other += len(answer)
 	b := append(c.mu.queue.pending.B, answer...)
 	copy(b[len(answer):], b[:waits])
 	copy(b, answer)
@@ -253,10 +258,23 @@ func (c *reader) run() {
 	c.teardown()
 }
 
+// countCloseLocked counts how the connection was closed if it was open, once: by whose close frame
+// went or came first.
+func (c *reader) countCloseLocked(side Side, code Code) {
+	if c.mu.known && !c.mu.counted {
+		c.mu.counted = true
+		c.srv.stats.closes.count(side, code)
+	}
+}
+
 // leave settles the accounts.
 func (c *reader) leave() {
 	c.mu.Lock()
 	c.mu.queue.drop(&c.srv.holders.pool)
+	if c.peerClosed {
+		c.countCloseLocked(SideClient, c.peerCode)
+	}
+	c.countCloseLocked(SideNone, 0)
 	c.mu.Unlock()
 	c.forget()
 	if c.counted == claimCounted {
@@ -286,8 +304,11 @@ func (c *reader) turn(b []byte) {
 		}
 	}()
 	var e wsframe.Event
+	c.came.bytesIn += uint64(len(b))
 	for alive := false; !c.mute && !c.peerClosed; alive = true {
-		if e, b = c.parser.Next(c.rules, b); e.Kind == wsframe.None {
+		e, b = c.parser.Next(c.rules, b)
+		c.came.received(&e)
+		if e.Kind == wsframe.None {
 			c.vitals.note(c.srv.elapsed(), alive, c.parser.Idle())
 			return
 		}
@@ -303,6 +324,12 @@ func (c *reader) handle(e wsframe.Event) {
 	switch e.Kind {
 	case wsframe.Closing:
 		c.peerClosed = true
+		c.peerCode = Code(e.Code)
+		c.mu.Lock()
+		if !c.mu.queue.flying.closes { // else that is what came first, if it gets through
+			c.countCloseLocked(SideClient, c.peerCode)
+		}
+		c.mu.Unlock()
 		c.end(End{CausePeer, Code(e.Code)}, "")
 		return
 	case wsframe.Failed:

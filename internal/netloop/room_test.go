@@ -125,6 +125,31 @@ func (r *room) close() {
 		r.t.Errorf("%d bytes of unfinished heads are held", n)
 	}
 	r.echo.checkLedger(r.t)
+	r.checkStats()
+}
+
+// checkStats looks whether the counts of a server that is closed add up.
+func (r *room) checkStats() {
+	r.t.Helper()
+	st := r.Stats()
+	var closed, connections uint64
+	for how, n := range st.Closed {
+		if (how.Side == SideNone) != (how.Code == 0) {
+			r.t.Errorf("%d connections were closed as %+v", n, how)
+		}
+		closed += n
+	}
+	for _, l := range st.Loops {
+		connections += uint64(l.Connections)
+	}
+	if closed != st.Upgraded || connections != 0 || st.Buffers != 0 {
+		r.t.Errorf("%d of %d are counted as closed, %d are in loops, %d bytes are held",
+			closed, st.Upgraded, connections, st.Buffers)
+	}
+	if st.MessagesIn > st.FramesIn || st.MessagesOut > st.FramesOut ||
+		2*st.FramesIn > st.BytesIn || 2*st.FramesOut > st.BytesOut {
+		r.t.Errorf("messages, frames and bytes do not go together: %+v", st)
+	}
 }
 
 // bubble runs f in a bubble with a server whose goroutines must all be gone at its end.

@@ -52,6 +52,10 @@ func TestSecure_Echo(t *testing.T) {
 		c.Write(netlooptest.Frame(10, true, nil))
 		c.Close(1000)
 		c.Want("close 1000", "eof")
+		r.wantFlow(traffic{ // what TLS adds is not in it
+			framesIn: 3, messagesIn: 1, bytesIn: 11 + 6 + 8,
+			framesOut: 3, messagesOut: 1, bytesOut: 7 + 2 + 4,
+		})
 		if s := client.ConnectionState(); s.Version != tls.VersionTLS13 {
 			r.t.Errorf("spoke %s", tls.VersionName(s.Version))
 		}

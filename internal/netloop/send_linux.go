@@ -24,6 +24,7 @@ func (l *loop) send(i uint32, s *slot, kind Kind, payload []byte) bool {
 			return false
 		}
 		l.out = wsframe.Server.AppendMessage(l.out, s.deflate(), op, payload)
+		l.cargo.message()
 		l.cork(i, s)
 		return true
 	}
@@ -56,6 +57,7 @@ func (l *loop) pong(i uint32, s *slot, payload []byte) {
 		return
 	}
 	l.out = wsframe.Server.AppendFrame(l.out, wsframe.OpPong, true, payload)
+	l.cargo.frame()
 	l.cork(i, s)
 }
 
@@ -68,17 +70,19 @@ func (l *loop) ping(s *slot) {
 		return
 	}
 	l.out = wsframe.Server.AppendFrame(l.out, wsframe.OpPing, true, nil)
+	l.cargo.frame()
 }
 
 // flush writes what was sent in a turn. What the socket does not take is kept, and written when it
 // does.
 func (l *loop) flush(i uint32, s *slot) {
-	b := l.out
-	l.out = b[:0]
+	b, c := l.out, l.cargo
+	l.out, l.cargo = b[:0], cargo{}
 	if cap(b) > outKept {
 		l.out = nil
 	}
-	if x := l.busyOf(s); x != nil && (x.broken || x.hungUp) {
+	x := l.busyOf(s)
+	if x != nil && (x.broken || x.hungUp) {
 		return
 	}
 	n, err := poll.WriteSocket(int(s.fd), b)
@@ -86,10 +90,10 @@ func (l *loop) flush(i uint32, s *slot) {
 		l.writeFailed(i, s)
 		return
 	}
-	if n == len(b) {
+	if l.wrote(s, x, n, n == len(b), &c); n == len(b) {
 		return
 	}
-	x := l.makeBusy(s)
+	x = l.makeBusy(s)
 	flight := l.srv.holders.pool.Grow(nil, len(b)-n)
 	if flight == nil {
 		x.broken, x.reset = true, true
@@ -97,6 +101,7 @@ func (l *loop) flush(i uint32, s *slot) {
 		return
 	}
 	flight.B = append(flight.B, b[n:]...)
+	x.queue.flying = c
 	l.launch(i, s, x, flight)
 	l.want(i, s, x, x.interest|poll.Write)
 }
@@ -144,7 +149,9 @@ func (l *loop) writable(i uint32, s *slot) {
 			l.writeFailed(i, s)
 			return
 		}
-		if x.written += n; x.written < len(x.flight.B) {
+		x.written += n
+		l.wrote(s, x, n, x.written == len(x.flight.B), &x.queue.flying)
+		if x.written < len(x.flight.B) {
 			x.queue.flight = len(x.flight.B) - x.written
 			return
 		}

@@ -31,6 +31,7 @@ type Server struct {
 	fleet     fleet
 
 	stats    counters
+	meters   meters        // of connections with goroutines
 	stopping atomic.Bool   // set once, by Stop; read without the lock
 	closing  atomic.Bool   // set once, by Close
 	stopped  chan struct{} // closed by Stop
@@ -58,10 +59,10 @@ func New(o Options) (*Server, error) {
 		handshake: handshake.Rules{
 			Paths: o.Paths, Protocols: o.Protocols, Origin: o.Origin, Compression: o.Compression,
 		},
-		holders:   newHolders(o.BufferTotalBytes),
-		addresses: addresses{limit: o.MaxConnectionsPerIP},
-		unable:    unable{log: o.Logger},
+		holders: newHolders(o.BufferTotalBytes),
+		unable:  unable{log: o.Logger},
 	}
+	s.addresses.limit.Store(int64(o.MaxConnectionsPerIP))
 	for i := range s.rules {
 		s.rules[i] = wsframe.Rules{
 			MaxMessageBytes: int64(o.MaxMessageBytes), Buffers: &s.holders.pool, Deflate: i > 0,
@@ -177,6 +178,7 @@ func (s *Server) add(nc net.Conn) *reader {
 	if s.o.TLS != nil {
 		c.nc = secure(c.nc, s.o.TLS, s.started.Add(later(t, s.o.HelloTimeout)))
 	}
+	c.meter = s.meters.of(c.id)
 	s.mu.readers[c.id] = c
 	s.running.Add(1)
 	return c

@@ -141,6 +141,7 @@ func (l *loop) received(i uint32, s *slot, b []byte) {
 		}
 		return
 	}
+	l.traffic.bytesIn += uint64(len(b))
 	l.turn(i, s, b)
 }
 
@@ -227,6 +228,7 @@ func (l *loop) upgrade(i uint32, s *slot, b []byte, end int) {
 		return
 	}
 	if rest := b[end:]; len(rest) > 0 {
+		l.traffic.bytesIn += uint64(len(rest))
 		l.turn(i, s, rest)
 	}
 	if x := l.busyOf(s); x != nil {
@@ -245,7 +247,7 @@ func (l *loop) open(i uint32, s *slot, r *Request) *Refusal {
 	}
 	header, refusal := l.callOpen(i, s, r)
 	if refusal != nil {
-		l.out = l.out[:0]
+		l.out, l.cargo = l.out[:0], cargo{}
 		return refusal
 	}
 	if l.holds(s) {
@@ -259,6 +261,7 @@ func (l *loop) open(i uint32, s *slot, r *Request) *Refusal {
 		return &refusedInternal
 	}
 	l.out, l.spare = append(answer, l.out...), l.out[:0]
+	l.cargo.other = len(answer)
 	s.life = uint32(l.now) + 1
 	s.set(flagOpen)
 	v := l.vitals(s, l.busyOf(s))
@@ -282,7 +285,7 @@ func (l *loop) identify(s *slot, r *Request) bool {
 
 // admit counts a connection with its address, as far as that is known.
 func (l *loop) admit(s *slot, last bool) bool {
-	if l.srv.addresses.limit == 0 || s.has(flagCounted) {
+	if l.srv.addresses.limit.Load() == 0 || s.has(flagCounted) {
 		return true
 	}
 	c := l.srv.admit(claimNone, s.peer().Addr(), last)
@@ -354,11 +357,15 @@ func (l *loop) events(
 	c := Conn{on: &l.inside, id: l.id(i, s.generation())}
 	var e wsframe.Event
 	for {
-		switch e, b = p.Next(rules, b); e.Kind {
+		e, b = p.Next(rules, b)
+		l.traffic.received(&e)
+		switch e.Kind {
 		case wsframe.None:
 			return alive, nil
 		case wsframe.Closing:
-			l.makeBusy(s).peerClosed = true
+			x := l.makeBusy(s)
+			x.peerClosed = true
+			l.countClose(s, x, SideClient, Code(e.Code))
 			l.end(i, s, End{CausePeer, Code(e.Code)}, "")
 			return true, nil
 		case wsframe.Failed:

@@ -32,6 +32,9 @@ func (c *reader) readUntil(b []byte, deadline time.Time) (int, error) {
 
 // cork holds back writing during a turn.
 func (c *reader) cork(on bool) {
+	if !on {
+		c.meter.add(&c.came)
+	}
 	c.mu.Lock()
 	c.mu.corked = on
 	over := false
@@ -74,8 +77,8 @@ func (c *reader) write() {
 		if batch == nil {
 			return
 		}
-		_, err := c.nc.Write(batch.B)
-		c.wrote(batch, err)
+		n, err := c.nc.Write(batch.B)
+		c.wrote(batch, n, err)
 	}
 }
 
@@ -100,10 +103,17 @@ func (c *reader) nextBatch() *wsframe.Buffer {
 	return batch
 }
 
-// wrote settles what came of a batch.
-func (c *reader) wrote(batch *wsframe.Buffer, err error) {
+// wrote settles what came of a batch, of which n bytes were written.
+func (c *reader) wrote(batch *wsframe.Buffer, n int, err error) {
+	var went traffic
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	flying := &c.mu.queue.flying
+	went.wrote(n, err == nil, flying)
+	c.meter.add(&went)
+	if err == nil && flying.closes {
+		c.countCloseLocked(SideServer, c.mu.end.Code)
+	}
 	c.mu.queue.done(&c.srv.holders.pool, batch)
 	if err == nil {
 		return

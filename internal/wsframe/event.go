@@ -36,6 +36,10 @@ type Event struct {
 	// send. In both cases it is what [Role.AppendClose] takes.
 	Code Code
 
+	// Frames is how many frames began in the bytes since the last event, of whatever kind: those
+	// whose headers were whole and proper. So the sum of them, None's included, is how many came.
+	Frames uint32
+
 	// Payload is a message, what a ping or pong holds, or the reason of a close frame. It is valid
 	// until the next call of the parser, may be written to, and lies in the buffer that was read
 	// into, or in one that the parser kept.

@@ -48,33 +48,35 @@ func (p *Parser) Next(r *Rules, b []byte) (Event, []byte) {
 	}
 	if p.flags == 0 && p.headLen == 0 {
 		if e, n := whole(r, b); e.Kind == Failed {
-			return p.fail(r, e.Fault), nil
+			return p.fail(r, e.Fault, e.Frames), nil
 		} else if n > 0 {
 			return e, b[n:]
 		}
 	}
-	for {
+	for frames := uint32(0); ; {
 		if p.flags&inPayload == 0 {
 			if len(b) == 0 {
-				return Event{}, nil
+				return Event{Frames: frames}, nil
 			}
 			var f Fault
 			if b, f = p.begin(r, b); f != FaultNone {
-				return p.fail(r, f), nil
+				return p.fail(r, f, frames), nil
 			}
 			if p.flags&inPayload == 0 {
-				return Event{}, nil
+				return Event{Frames: frames}, nil
 			}
+			frames++
 		}
 		if len(b) == 0 && p.left > 0 {
-			return Event{}, nil
+			return Event{Frames: frames}, nil
 		}
 		n := int(min(p.left, int64(len(b))))
 		e, f := p.payload(r, b[:n:n])
 		b = b[n:]
+		e.Frames = frames
 		switch {
 		case f != FaultNone:
-			return p.fail(r, f), nil
+			return p.fail(r, f, frames), nil
 		case e.Kind == Closing:
 			return e, nil
 		case e.Kind != None:
@@ -252,10 +254,10 @@ func (p *Parser) close(r *Rules, b []byte) (Event, Fault) {
 	return e, FaultNone
 }
 
-func (p *Parser) fail(r *Rules, f Fault) Event {
+func (p *Parser) fail(r *Rules, f Fault, frames uint32) Event {
 	p.Reset(r)
 	p.flags = closed
-	return Event{Kind: Failed, Fault: f, Code: f.Code()}
+	return Event{Kind: Failed, Fault: f, Code: f.Code(), Frames: frames}
 }
 
 // takeBack frees the buffer that the last event's payload was lent from. A control frame's is in

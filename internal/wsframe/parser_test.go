@@ -1,9 +1,11 @@
 package wsframe
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -516,5 +518,38 @@ func TestFaults(t *testing.T) {
 	}
 	if got := Fault(200).String(); got != "unknown fault" {
 		t.Errorf("Fault(200) = %q", got)
+	}
+}
+
+// TestParser_CountsFrames of every kind, however they are cut: whoever adds them up knows how many
+// came, that of a fault included where its header is proper.
+func TestParser_CountsFrames(t *testing.T) {
+	begin := fromClient().text("one").ping("p").frame(0x01, "a").frame(0x00, "").pong("").
+		frame(0x80, "b").binary(strings.Repeat("x", 300)).text("")
+	for name, c := range map[string]struct {
+		end  func(w *wire)
+		want uint32
+	}{
+		"close":             {func(w *wire) { w.close(1000, "") }, 10},
+		"bad text":          {func(w *wire) { w.text("\xff") }, 10},
+		"bad text in parts": {func(w *wire) { w.frame(0x01, "ok").frame(0x80, "\xff") }, 11},
+		"bad close code":    {func(w *wire) { w.close(5000, "") }, 10},
+		"bad opcode":        {func(w *wire) { w.frame(0x83, "") }, 9},
+		"half a message":    {func(w *wire) { w.frame(0x01, "half").cut(2) }, 10},
+		"half a header":     {func(w *wire) { w.text("").cut(1) }, 9},
+	} {
+		w := &wire{b: bytes.Clone(begin.b), masked: true}
+		w.text("")
+		c.end(w)
+		for piece := 1; piece <= len(w.b); piece++ {
+			s := newSession(t, Rules{})
+			for b := range slices.Chunk(w.b, piece) {
+				s.feed(b)
+			}
+			if s.frames != c.want {
+				t.Fatalf("%s, in pieces of %d: %d frames, want %d", name, piece, s.frames, c.want)
+			}
+			s.end()
+		}
 	}
 }

@@ -110,6 +110,7 @@ type session struct {
 	p        Parser
 	shared   []byte
 	received int
+	frames   uint32
 	lines    []string
 }
 
@@ -129,6 +130,7 @@ func (s *session) feed(piece []byte) {
 	for {
 		var e Event
 		e, b = s.p.Next(&s.rules, b)
+		s.frames += e.Frames
 		if e.Kind == None {
 			break
 		}

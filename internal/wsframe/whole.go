@@ -36,14 +36,14 @@ func whole(r *Rules, b []byte) (e Event, n int) {
 		return Event{}, 0
 	}
 	n = head + length
-	e.Payload = b[head:n:n]
+	e.Payload, e.Frames = b[head:n:n], 1
 	if r.Role == Server {
 		ws.Cipher(e.Payload, [4]byte(b[head-4:]), 0)
 	}
 	if e.Kind == Text && r.checksText() {
 		var u UTF8
 		if !u.Check(e.Payload) || !u.Complete() {
-			return Event{Kind: Failed, Fault: FaultUTF8}, 0
+			return Event{Kind: Failed, Fault: FaultUTF8, Frames: 1}, 0
 		}
 	}
 	return e, n
