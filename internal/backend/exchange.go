@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,13 +49,14 @@ type answer struct {
 
 // link is the way to the application: it carries questions, a bounded number at once.
 type link struct {
-	base      *http.Request // what all requests have in common
-	token     []string      // the header Authorization; nil: none
+	base      *http.Request            // what all requests have in common
+	token     atomic.Pointer[[]string] // the header Authorization; nil: none
 	timeout   time.Duration
 	transport *http.Transport
 	conns     *conns
 	breaker   *breaker
 	slots     chan struct{} // one in it for each question under way
+	latencies latencies
 }
 
 // newTransport makes the transport for a link of that many questions at once.
@@ -96,7 +98,9 @@ func (l *link) exchange(ctx context.Context, q *question) answer {
 	if a.outcome == outcomeTimeout && q.event == eventCall {
 		s = noSign // tools may take long, each in its way
 	}
-	l.breaker.leave(now(), p, s)
+	t := now()
+	l.latencies.add(q.event, &a, t.Sub(p.began))
+	l.breaker.leave(t, p, s)
 	return a
 }
 
@@ -177,8 +181,8 @@ func (l *link) request(ctx context.Context, q *question, p *payload) *http.Reque
 	if q.session.User != "" {
 		h["Curfew-User"] = values[1:2:2]
 	}
-	if l.token != nil {
-		h["Authorization"] = l.token
+	if token := l.token.Load(); token != nil {
+		h["Authorization"] = *token
 	}
 	r.Header = h
 	if q.event == eventTools {

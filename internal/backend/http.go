@@ -48,9 +48,7 @@ func NewHTTP(o HTTPOptions) (*HTTP, error) {
 		breaker:   &breaker{changed: h.breakerChanged},
 		slots:     make(chan struct{}, o.Concurrency),
 	}
-	if o.Token != "" {
-		h.link.token = []string{"Bearer " + o.Token}
-	}
+	h.SetToken(o.Token)
 	h.ends = &ends{
 		deliver: h.deliver, wait: h.pause, life: life, run: h.running.Go, complaints: h.complaints,
 	}

@@ -68,6 +68,9 @@ func bubble(t *testing.T, o HTTPOptions, handler http.HandlerFunc, test func(*te
 	})
 }
 
+// letPass lets a bubble's time pass.
+func letPass(d time.Duration) { time.Sleep(d) }
+
 // stall answers nothing until its client is gone.
 func stall(_ http.ResponseWriter, r *http.Request) {
 	io.Copy(io.Discard, r.Body)

@@ -60,8 +60,9 @@ type HTTPStats struct {
 	Requests    []RequestCount // of each event and outcome, those at 0 too
 	InFlight    int
 	BreakerOpen bool
-	EndsWaiting int    // ends of sessions that are not delivered yet
-	EndsDropped uint64 // ends that were given up
+	EndsWaiting int       // ends of sessions that are not delivered yet
+	EndsDropped uint64    // ends that were given up
+	Latency     []Latency // of each event
 }
 
 // RequestCount is how many requests with that event had that outcome.
@@ -95,5 +96,6 @@ func (h *HTTP) Stats() HTTPStats {
 		BreakerOpen: h.link.breaker.isOpen(),
 		EndsWaiting: waiting,
 		EndsDropped: dropped,
+		Latency:     h.link.latencies.list(),
 	}
 }

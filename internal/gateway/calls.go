@@ -47,7 +47,10 @@ func (g *Gateway) call(c netloop.Conn, r *request) {
 	if !ok {
 		return
 	}
-	refuse := func(e *backend.Error) { g.refuseRequest(c, st, r.requestID, e) }
+	refuse := func(e *backend.Error) {
+		g.counters.calls[outcomeRefused].Add(1)
+		g.refuseRequest(c, st, r.requestID, e)
+	}
 	if r.name == nil || !isString(r.name) || len(r.name) == len(`""`) {
 		refuse(invalidRequest("call_tool needs a name"))
 		return
@@ -90,13 +93,13 @@ func (g *Gateway) launch(
 	if !g.isNewLocked(c, st, requestID) {
 		return nil, nil, nil
 	}
-	f := g.inFlight(st)
+	f, limits := g.inFlight(st), g.limits.Load()
 	switch {
 	case st.going:
 		return nil, nil, errShuttingDown
-	case len(f.calls) >= g.o.SessionMaxInflight:
+	case len(f.calls) >= limits.SessionMaxInflight:
 		return nil, nil, overCapacity("too many calls of this session are in flight")
-	case g.calls.running.Add(1) > int64(g.o.GlobalMaxInflight):
+	case g.calls.running.Add(1) > int64(limits.GlobalMaxInflight):
 		g.calls.running.Add(-1)
 		return nil, nil, overCapacity("too many calls are in flight")
 	}
@@ -137,6 +140,7 @@ func (g *Gateway) runCall(ctx context.Context, st *state, k *call, in *backend.C
 	st.mu.Unlock()
 	if !g.prompt {
 		if err := g.hasTool(ctx, in.Name); err != nil {
+			g.counters.calls[outcomeOf(ctx, err)].Add(1)
 			g.land(st, k, errorTo(in.RequestID, g.problem(err)))
 			return
 		}
@@ -147,6 +151,7 @@ func (g *Gateway) runCall(ctx context.Context, st *state, k *call, in *backend.C
 	stop := each(progressEvery, func() { g.progress(st, k, in) })
 	result, err := g.callTool(ctx, who, in)
 	stop()
+	g.counters.calls[outcomeOf(ctx, err)].Add(1)
 	n := numbered{op: "call_tool_res", requestID: in.RequestID, result: &result}
 	if err != nil {
 		n = errorTo(in.RequestID, g.problem(err))

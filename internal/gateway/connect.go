@@ -74,6 +74,12 @@ func (g *Gateway) places() int {
 	return g.o.MaxSessions
 }
 
+// evictToAsk makes room in a full table for who is to be asked about, where it has no places beyond
+// MaxSessions since evicting began later, and says whether that may have helped.
+func (g *Gateway) evictToAsk(err error) bool {
+	return g.places() == g.o.MaxSessions && g.evictIdlest(err)
+}
+
 // makeRoom makes room for a session that the application has let in, and says whether there is.
 func (g *Gateway) makeRoom() bool {
 	if g.places() == g.o.MaxSessions {
@@ -104,7 +110,11 @@ func (g *Gateway) ask(c netloop.Conn, a *arrival, w wants) error {
 	}
 	g.pending.Add(1)
 	s, err := g.enter(link{state: st})
+	for n := 0; err != nil && n < evictTries && g.evictToAsk(err); n++ {
+		s, err = g.enter(link{state: st})
+	}
 	if err != nil {
+		g.counters.rejects(err)
 		g.pending.Add(-1)
 		g.waits.take(-a.size)
 		return err
@@ -152,7 +162,8 @@ func (g *Gateway) admit(
 		return
 	}
 	who.User = granted.User
-	room, lives := g.letIn(st, granted)
+	watched := g.watched()
+	room, lives := g.letIn(st, granted, who.ID, watched)
 	switch {
 	case !room:
 		a.full = true
@@ -160,6 +171,9 @@ func (g *Gateway) admit(
 	case !lives:
 		g.o.Backend.Ended(who, backend.End{Reason: string(ReasonLost)})
 	default:
+		if watched {
+			g.tellEntered(id, st, who)
+		}
 		if granted.Lifetime > 0 {
 			g.dieAfter(s, st, granted.Lifetime)
 		}
@@ -176,11 +190,36 @@ func (g *Gateway) connect(
 	return g.o.Backend.Connect(ctx, who, n)
 }
 
-// letIn makes a session one that has begun, if there is room for it and its client is still there.
-func (g *Gateway) letIn(st *state, granted backend.Grant) (room, lives bool) {
+// tellEntered tells that a session has begun that was let in, and lets it begin. If it ends
+// meanwhile, that is told after it.
+func (g *Gateway) tellEntered(id netloop.ID, st *state, who backend.Session) {
+	c, _ := g.net.Conn(id)
+	g.tell(Event{Type: EventCreate, Session: who.ID, User: who.User}, c)
+	var last *End
+	st.mu.Lock()
+	if st.phase == entering {
+		st.phase = begun
+	} else {
+		last = st.flight.last
+	}
+	st.mu.Unlock()
+	if last != nil {
+		g.report(*last, id)
+	}
+}
+
+// letIn makes a session one that has begun, or that is about to where that is watched, if there is
+// room for it and its client is still there.
+func (g *Gateway) letIn(
+	st *state, granted backend.Grant, session string, watched bool,
+) (room, lives bool) {
 	g.entrance.Lock() // or two could take the same place
 	defer g.entrance.Unlock()
-	if !g.makeRoom() || !g.let(st, granted) {
+	if !g.makeRoom() {
+		g.counters.rejects(engine.ErrFull)
+		return false, true
+	}
+	if !g.let(st, granted) {
 		return false, true
 	}
 	st.mu.Lock()
@@ -189,7 +228,11 @@ func (g *Gateway) letIn(st *state, granted backend.Grant) (room, lives bool) {
 		return true, false
 	}
 	st.phase = begun
+	if watched {
+		st.phase, st.flight = entering, &flight{session: session}
+	}
 	g.pending.Add(-1)
+	g.counters.created.Add(1)
 	return true, true
 }
 
@@ -208,21 +251,32 @@ func (g *Gateway) let(st *state, granted backend.Grant) bool {
 	if granted.User == "" || st.phase == ended {
 		return true
 	}
+	l := g.limits.Load()
+	if g.users.join(st, granted.User, l.MaxSessionsPerUser) {
+		return true
+	}
+	return l.EvictUsersIdle && g.replaceLocked(st, granted.User, l.MaxSessionsPerUser)
+}
+
+// replaceLocked makes a session one of a user who has as many as may be, or more since that was
+// lowered: then several go for one that comes, until it is so. It says whether there is room, or
+// need be none since the session has ended. The lock is free meanwhile.
+func (g *Gateway) replaceLocked(st *state, name string, limit int) bool {
+	had := len(g.users.of(name))
 	for range evictTries {
-		if g.users.join(st, granted.User, g.o.MaxSessionsPerUser) {
-			return true
-		}
-		if !g.o.EvictUsersIdle {
-			return false
-		}
 		st.mu.Unlock()
-		evicted := g.evictOf(granted.User)
+		evicted := g.evictOf(name)
 		st.mu.Lock()
-		if !evicted || st.phase == ended {
-			return st.phase == ended
+		switch {
+		case st.phase == ended:
+			return true
+		case g.users.join(st, name, limit):
+			return true
+		case !evicted:
+			return g.users.join(st, name, had)
 		}
 	}
-	return false
+	return g.users.join(st, name, had)
 }
 
 // Released goes on with a client about whom the application was asked, or that had to wait.
@@ -235,7 +289,7 @@ func (g *Gateway) Released(c netloop.Conn) {
 	st, r, ok := g.outcome(s, a)
 	if !ok {
 		c.SetTag(0)
-		g.refuse(c, r)
+		g.refuse(c, r, &g.counters.helloRefused)
 		return
 	}
 	c.Ready()

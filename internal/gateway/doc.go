@@ -60,7 +60,8 @@
 // [Options.TouchOn] is TouchAny. While something is in flight at the application the session is
 // busy and has no idle deadline. A session ends once, for one [Reason]: whoever succeeds in
 // removing it from the table reports its end, so there are never two reports. The report follows
-// the last message of its client that was on the way to the application.
+// the last message of its client that was on the way to the application. Where somebody watches
+// ([Options.OnEvent]), a session that is let in begins when that was told: its end is told later.
 //
 // # Time
 //

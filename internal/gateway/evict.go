@@ -29,12 +29,15 @@ type idlest struct {
 
 // add enters a session that has begun.
 func (i *idlest) add(g *Gateway, s engine.Session[link]) {
-	if !g.o.EvictIdle {
-		return
+	if g.limits.Load().EvictIdle {
+		i.enter(g, appointment{at: g.elapsed(), ref: s.Ref()})
 	}
+}
+
+func (i *idlest) enter(g *Gateway, a appointment) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
-	i.mu.agenda.add(appointment{at: g.elapsed(), ref: s.Ref()}, func(x appointment) bool {
+	i.mu.agenda.add(a, func(x appointment) bool {
 		_, ok := g.table.At(x.ref).Value()
 		return ok
 	})
@@ -82,7 +85,7 @@ func (g *Gateway) idleSince(s engine.Session[link]) (at time.Duration, busy, ok 
 
 // evictIdlest makes room in a full table, and says whether that may have helped.
 func (g *Gateway) evictIdlest(err error) bool {
-	if !g.o.EvictIdle || !errors.Is(err, engine.ErrFull) {
+	if !g.limits.Load().EvictIdle || !errors.Is(err, engine.ErrFull) {
 		return false
 	}
 	s, ok := g.idlest.take(g)

@@ -89,6 +89,12 @@ type Options struct {
 	// OnEnd is called once for each session that ended, from whatever goroutine ended it, with no
 	// lock held; nil: nobody is told.
 	OnEnd func(End)
+	// OnEvent is called for what happens to sessions, with no lock held, while Watched says true;
+	// nil: nobody is told, or somebody always. It must not wait. Of a session the first event is
+	// its creation, and one is its end, which follows the last message on its way to the
+	// application; what happens at the same time comes in any order.
+	OnEvent func(Event)
+	Watched func() bool
 	// Logger gets one line an event; nil: slog.Default().
 	Logger *slog.Logger
 }
@@ -130,6 +136,7 @@ type Gateway struct {
 	prompt         bool   // the application never lets anybody wait
 	replayBytesMax int
 
+	limits     atomic.Pointer[Limits] // replaced as a whole by SetLimits
 	refusals   refusals
 	arrivals   arrivals
 	users      users
@@ -143,6 +150,7 @@ type Gateway struct {
 	entrance   sync.Mutex
 	pending    atomic.Int64 // sessions about which the application is being asked
 	calls      calls
+	counters   counters
 	draining   atomic.Bool // set once: no session begins any more
 
 	expiring []expired // memory for onExpire, which runs once at a time
@@ -157,10 +165,11 @@ func New(o Options) (*Gateway, error) {
 	o = o.withDefaults()
 	g := &Gateway{
 		o: o, log: o.Logger, started: now(), node: newNode(), prompt: o.Backend.Prompt(),
-		refusals: refusals{limit: o.MaxRefusedHellos},
-		replays:  budget{max: replayTotalMax}, waits: budget{max: waitingTotalMax},
+		replays: budget{max: replayTotalMax}, waits: budget{max: waitingTotalMax},
 		workers: workers{limit: workersMax}, asks: workers{limit: asksMax},
 	}
+	g.limits.Store(o.limits())
+	g.refusals.limit.Store(int64(o.MaxRefusedHellos))
 	g.asking, g.giveUp = context.WithCancel(context.Background())
 	o.Net.Handler, o.Net.Shares = g, !g.prompt
 	o.Net.Protocols = []string{ProtocolJSON, ProtocolRaw}
@@ -243,7 +252,7 @@ func (g *Gateway) Open(
 		}
 		return nil, nil // Open is called again
 	}
-	s, err := g.create(link{conn: c.ID()})
+	s, err := g.create(c, link{conn: c.ID()})
 	if err != nil {
 		return nil, unavailable("no session is free")
 	}

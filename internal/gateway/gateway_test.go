@@ -318,6 +318,7 @@ func TestSessionLimit(t *testing.T) {
 		full()
 		b.Close(1000)
 		b.Want("close 1000")
+		synctest.Wait() // it is answered before its session ends
 		d, _ := w.hello("")
 		full()
 		if err := c.Conn.Close(); err != nil {
@@ -341,9 +342,15 @@ func TestEnds_HaveTheirReasons(t *testing.T) {
 		},
 		ReasonBye: func(c *netlooptest.Client) { c.Text(`{"op":"bye"}`) },
 		ReasonSlow: func(c *netlooptest.Client) {
-			for range 8 {
-				c.Text(`{"op":"message","data":"` + strings.Repeat("x", 60_000) + `"}`)
-			}
+			message := netlooptest.Frame(netlooptest.OpText, true,
+				[]byte(`{"op":"message","data":"`+strings.Repeat("x", 60_000)+`"}`))
+			go func() { // more than may wait even before anything is written
+				for range 12 {
+					if _, err := c.Conn.Write(message); err != nil {
+						return
+					}
+				}
+			}()
 		},
 	} {
 		bubble(t, Options{}, func(w *world) {

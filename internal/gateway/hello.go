@@ -166,16 +166,20 @@ func (g *Gateway) greet(c netloop.Conn, payload []byte) {
 	if !g.prompt {
 		a = g.arrivals.take(c.ID())
 	}
+	by := &g.counters.helloRefused
+	if h.resumes {
+		by = &g.counters.resumeRefused
+	}
 	if wait := g.refusals.blocked(c.Remote().Addr()); wait > 0 {
 		h, r, ok = hello{}, refusedBlocked(wait), false // it may have guessed right
 	}
 	switch {
 	case !ok:
-		g.refuse(c, r)
+		g.refuse(c, r, by)
 	case g.draining.Load():
-		g.refuse(c, refusedUnavailable)
+		g.refuse(c, refusedUnavailable, by)
 	case !g.o.Tokens.Allow(h.token):
-		g.refuse(c, refusedUnauthorized)
+		g.refuse(c, refusedUnauthorized, by)
 	case h.resumes:
 		g.resume(c, &h)
 	case g.prompt:
@@ -186,7 +190,7 @@ func (g *Gateway) greet(c netloop.Conn, payload []byte) {
 		}
 		a.hello = h
 		if err := g.ask(c, a, g.offered(h.wants)); err != nil {
-			g.refuse(c, refusalOf(err))
+			g.refuse(c, refusalOf(err), by)
 		}
 	}
 }
@@ -205,9 +209,9 @@ func (g *Gateway) welcome(c netloop.Conn, h *hello) {
 	if l.wants&wantsResume != 0 {
 		l = link{state: &state{conn: c.ID(), wants: l.wants, epoch: 1}}
 	}
-	s, err := g.create(l)
+	s, err := g.create(c, l)
 	if err != nil {
-		g.refuse(c, refusalOf(err))
+		g.refuse(c, refusalOf(err), &g.counters.helloRefused)
 		return
 	}
 	if l.state != nil {
@@ -247,8 +251,9 @@ func refusalOf(err error) refusal {
 	return refusedUnavailable
 }
 
-// refuse says why and closes.
-func (g *Gateway) refuse(c netloop.Conn, r refusal) {
+// refuse says why and closes. It is counted by its name.
+func (g *Gateway) refuse(c netloop.Conn, r refusal, by *refusedBy) {
+	by.note(r)
 	if r.guilty {
 		g.refusals.note(c.Remote().Addr())
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/netloop"
 )
 
 // States of a session, in the words of the protocol.
@@ -33,63 +34,101 @@ type Description struct {
 	ReplayBytes  int    // that are kept for a resume
 }
 
+// Outline is what is worth knowing of very many sessions at once.
+type Outline struct {
+	Ref          uint64 // names the session while it lives
+	State        string
+	User         string
+	Created      time.Time
+	LastActivity time.Time
+	Deadline     time.Time // zero: it does not end
+}
+
+// outline is the outline of a session, with its idle timeout and its value; false: it has ended, or
+// not begun.
+func (g *Gateway) outline(
+	s engine.Session[link],
+) (o Outline, idle time.Duration, l link, ok bool) {
+	v, ok := s.View()
+	if !ok {
+		return o, 0, l, false
+	}
+	l = v.Value
+	o = Outline{
+		Ref: uint64(s.Ref()), State: StateLive, Created: v.Created, LastActivity: v.LastTouch,
+		Deadline: v.Deadline,
+	}
+	if v.State == engine.StateGrace {
+		o.State = StateGrace
+	}
+	if l.state == nil {
+		return o, v.IdleTimeout, l, true
+	}
+	l.state.mu.Lock()
+	defer l.state.mu.Unlock()
+	if !l.state.seen() {
+		return o, 0, l, false
+	}
+	g.outlineState(&o, l.state)
+	return o, g.idleOf(l.state), l, true
+}
+
+// outlineState adds what the state of a session says. It is called under its lock.
+func (g *Gateway) outlineState(o *Outline, st *state) {
+	o.User = st.user()
+	if st.busy() {
+		o.Deadline = time.Time{}
+		if g.o.MaxLifetime > 0 {
+			o.Deadline = o.Created.Add(g.o.MaxLifetime)
+		}
+	}
+	if at := st.dieAt.Load(); at != 0 {
+		o.Deadline = earlier(o.Deadline, g.started.Add(time.Duration(at)))
+	}
+	if at := st.leaveBy.Load(); at != 0 {
+		o.State = StateDetached
+		o.Deadline = earlier(o.Deadline, g.started.Add(time.Duration(at)))
+	}
+}
+
 // describe says what can be seen of a session; false: it has ended, or not begun.
 func (g *Gateway) describe(s engine.Session[link]) (Description, bool) {
-	l, ok := s.Value()
-	if !ok {
-		return Description{}, false
-	}
-	info, ok := s.Info()
+	o, idle, l, ok := g.outline(s)
 	if !ok {
 		return Description{}, false
 	}
 	d := Description{
-		ID: info.ID, State: StateLive, Protocol: ProtocolJSON, Idle: info.IdleTimeout,
-		Created: info.Created, LastActivity: info.LastTouch, Deadline: info.Deadline, Epoch: 1,
-	}
-	if info.State == engine.StateGrace {
-		d.State = StateGrace
+		ID: s.ID(), State: o.State, User: o.User, Protocol: ProtocolJSON, Idle: idle,
+		Created: o.Created, LastActivity: o.LastActivity, Deadline: o.Deadline, Epoch: 1,
 	}
 	conn := l.conn
-	if st := l.state; st != nil {
-		st.mu.Lock()
-		defer st.mu.Unlock()
-		if !st.seen() {
-			return Description{}, false
-		}
-		conn = st.conn
-		g.describeState(&d, st, info.Created)
+	if l.state != nil {
+		conn = g.describeState(&d, l.state)
 	}
 	if c, ok := g.net.Conn(conn); ok {
+		if l.state == nil && c.Tag() != uint64(s.Ref()) {
+			return Description{}, false // it has not begun: its client is not answered yet
+		}
 		d.Remote, d.QueuedBytes = c.Remote().String(), c.Queued()
 		if p := c.Protocol(); p != "" {
 			d.Protocol = p
 		}
 	}
-	return d, true
+	return d, d.ID != "" // it may have ended meanwhile
 }
 
-// describeState adds what the state of a session says. It is called under its lock.
-func (g *Gateway) describeState(d *Description, st *state, created time.Time) {
-	d.User, d.Resumable, d.Epoch, d.Seq = st.user(), st.resumable(), st.epoch, st.seq
-	d.Idle = g.idleOf(st)
+// describeState adds what an outline leaves out of a session's state, and gives its connection.
+func (g *Gateway) describeState(d *Description, st *state) netloop.ID {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	d.Resumable, d.Epoch, d.Seq = st.resumable(), st.epoch, st.seq
 	if st.replay != nil {
 		d.ReplayBytes = st.replay.size()
 	}
 	if st.busy() {
 		d.InFlight = len(st.flight.calls) + len(st.flight.waiting)
-		d.Deadline = time.Time{}
-		if g.o.MaxLifetime > 0 {
-			d.Deadline = created.Add(g.o.MaxLifetime)
-		}
 	}
-	if at := st.dieAt.Load(); at != 0 {
-		d.Deadline = earlier(d.Deadline, g.started.Add(time.Duration(at)))
-	}
-	if at := st.leaveBy.Load(); at != 0 {
-		d.State = StateDetached
-		d.Deadline = earlier(d.Deadline, g.started.Add(time.Duration(at)))
-	}
+	return st.conn
 }
 
 // earlier is the earlier of two moments, of which the zero one never comes.
@@ -112,6 +151,24 @@ func (g *Gateway) Sessions() iter.Seq[Description] {
 	}
 }
 
+// Outlines gives the outlines of all sessions that come, in the order that the gateway keeps them
+// in, after the one that ref names, which may have ended; 0: of all. Each that lives throughout
+// comes once, any other at most once. It stops nobody, and may be called at any time.
+func (g *Gateway) Outlines(after uint64) iter.Seq[Outline] {
+	return func(yield func(Outline) bool) {
+		for s := range g.table.AllAfter(engine.Ref(after)) {
+			if o, _, _, ok := g.outline(s); ok && !yield(o) {
+				return
+			}
+		}
+	}
+}
+
+// At describes the session that an outline is of; false: it has ended.
+func (g *Gateway) At(ref uint64) (Description, bool) {
+	return g.describe(g.table.At(engine.Ref(ref)))
+}
+
 // find finds a session that others may see.
 func (g *Gateway) find(id string) (engine.Session[link], bool) {
 	s, ok := g.table.Lookup(id)
@@ -119,8 +176,12 @@ func (g *Gateway) find(id string) (engine.Session[link], bool) {
 		return s, false
 	}
 	l, ok := s.Value()
-	if !ok || l.state == nil {
-		return s, ok
+	if !ok {
+		return s, false
+	}
+	if l.state == nil {
+		c, connected := g.net.Conn(l.conn)
+		return s, !connected || c.Tag() == uint64(s.Ref())
 	}
 	l.state.mu.Lock()
 	defer l.state.mu.Unlock()
@@ -139,7 +200,11 @@ func (g *Gateway) Session(id string) (Description, bool) {
 // Touch touches a session as a message of its client would; false: there is none of that ID.
 func (g *Gateway) Touch(id string) bool {
 	s, ok := g.find(id)
-	return ok && s.Touch()
+	if !ok || !s.Touch() {
+		return false
+	}
+	g.regrace(s)
+	return true
 }
 
 // Kick ends a session and closes its connection; false: there is none of that ID.

@@ -124,6 +124,7 @@ func (g *Gateway) queue(
 		f.working = true
 	}
 	f.waiting = append(f.waiting, w)
+	g.counters.waiting.Add(1)
 	f.bytes += w.size()
 	if idle {
 		g.hold(st)
@@ -200,6 +201,7 @@ func (g *Gateway) worked(st *state, answer numbered) (more bool) {
 	g.waits.take(-size)
 	f.waiting[0] = waiting{}
 	f.waiting = f.waiting[1:]
+	g.counters.waiting.Add(-1)
 	more = len(f.waiting) > 0
 	f.working = more
 	var last *End
@@ -219,7 +221,7 @@ func (g *Gateway) worked(st *state, answer numbered) (more bool) {
 		g.net.Release(conn)
 	}
 	if last != nil {
-		g.report(*last)
+		g.report(*last, 0)
 	}
 	return more
 }

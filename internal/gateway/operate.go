@@ -129,7 +129,7 @@ func (g *Gateway) health(c netloop.Conn, r *request) {
 	t := now()
 	sendHealth(c, r.requestID, &health{
 		now: t, uptime: t.Sub(g.started), sessions: g.table.Len(),
-		capacity: g.o.GlobalMaxInflight, tools: g.o.Backend.ToolCount(),
+		capacity: g.limits.Load().GlobalMaxInflight, tools: g.o.Backend.ToolCount(),
 	})
 }
 

@@ -62,8 +62,19 @@ func count(err error, sent, refused *int) {
 	}
 }
 
-// push sends a message to a session.
+// push sends a message to a session, and counts that.
 func (g *Gateway) push(s engine.Session[link], m backend.Message) error {
+	err := g.pushed(s, m)
+	switch {
+	case err == nil:
+		g.counters.pushed.Add(1)
+	case !errors.Is(err, ErrNoSession):
+		g.counters.pushRefused.Add(1)
+	}
+	return err
+}
+
+func (g *Gateway) pushed(s engine.Session[link], m backend.Message) error {
 	l, ok := s.Value()
 	if !ok {
 		return ErrNoSession

@@ -3,6 +3,7 @@ package gateway
 import (
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -17,7 +18,7 @@ const (
 // refusals counts hellos that were refused for what they said, by address, so that nobody guesses
 // secrets by the thousand.
 type refusals struct {
-	limit int // set by New; 0: none
+	limit atomic.Int64 // 0: none
 
 	mu struct {
 		sync.Mutex
@@ -28,7 +29,7 @@ type refusals struct {
 
 // note counts a refused hello.
 func (r *refusals) note(ip netip.Addr) {
-	if r.limit == 0 || !ip.IsValid() {
+	if r.limit.Load() == 0 || !ip.IsValid() {
 		return
 	}
 	r.mu.Lock()
@@ -44,12 +45,13 @@ func (r *refusals) note(ip netip.Addr) {
 
 // blocked says for how long an address is not listened to; 0: it is.
 func (r *refusals) blocked(ip netip.Addr) time.Duration {
-	if r.limit == 0 {
+	limit := r.limit.Load()
+	if limit == 0 {
 		return 0
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.mu.counts[ip] < r.limit {
+	if int64(r.mu.counts[ip]) < limit {
 		return 0
 	}
 	return max(0, r.mu.until.Sub(now()))

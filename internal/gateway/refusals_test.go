@@ -9,7 +9,8 @@ import (
 
 func TestRefusals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := refusals{limit: 3}
+		var r refusals
+		r.limit.Store(3)
 		a, b := netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")
 		for i := range 3 {
 			if wait := r.blocked(a); wait != 0 {
@@ -36,7 +37,8 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestRefusals_AreBounded(t *testing.T) {
-	r := refusals{limit: 1}
+	var r refusals
+	r.limit.Store(1)
 	for i := range refusalsMax + 100 {
 		r.note(netip.AddrFrom4([4]byte{10, byte(i >> 16), byte(i >> 8), byte(i)}))
 	}

@@ -26,18 +26,28 @@ func (g *Gateway) detach(c netloop.Conn, s engine.Session[link], st *state, why 
 		g.end(c, why)
 		return
 	}
+	id := s.ID()
+	if id == "" { // its time is over, and who took it out of the table is about to say so
+		st.mu.Unlock()
+		return
+	}
 	at := g.later(g.o.ResumeWindow)
 	st.conn = 0
 	st.leaveBy.Store(int64(at))
+	g.counters.detachedEver.Add(1)
+	g.counters.detached.Add(1)
+	g.counters.graced.Add(g.regraceLocked(s, st))
 	g.shrink(st)
 	look, watched := at, false
 	if st.recent != nil { // it is shrunk again when that is over, and looked at then
 		look, watched = min(at, st.recent.over()|toShrink), st.recent.watched
 		st.recent.watched = look != at
 	}
-	id := s.ID()
 	st.mu.Unlock()
 	g.log.Debug("session detached", "session", id, "reason", why)
+	if g.watched() {
+		g.tell(Event{Type: EventDetach, Session: id, User: st.userNow(), Reason: why}, c)
+	}
 	if !watched {
 		g.deadlines.add(g, appointment{at: look, ref: s.Ref()})
 	}
@@ -72,10 +82,17 @@ func (g *Gateway) resume(c netloop.Conn, h *hello) {
 		if r == refusedUnknown {
 			r = g.unknown(&p, found)
 		}
-		g.refuse(c, r)
+		g.refuse(c, r, &g.counters.resumeRefused)
 		return
 	}
 	g.log.Debug("session resumed", "session", p.session, "remote", c.Remote(), "takeover", old != 0)
+	g.counters.resumed.Add(1)
+	if old != 0 {
+		g.counters.takenOver.Add(1)
+	}
+	if g.watched() {
+		g.tell(Event{Type: EventResume, Session: p.session, User: st.userNow()}, c)
+	}
 	if o, ok := g.net.Conn(old); ok {
 		o.Close(codeTaken, "session resumed elsewhere")
 	}
@@ -125,7 +142,9 @@ func (g *Gateway) move(
 	old = st.conn
 	st.conn = c.ID()
 	st.epoch++
-	st.leaveBy.Store(0)
+	var counts toll
+	counts.arrivedLocked(st)
+	g.counters.add(&counts)
 	st.wants = st.wants&^h.named | h.wants&h.named | wantsResume
 	g.limitIdle(s, st, h.idle)
 	c.SetTag(uint64(s.Ref()))
@@ -148,13 +167,24 @@ func (g *Gateway) welcomeLocked(c netloop.Conn, s engine.Session[link], st *stat
 	if a.resumed {
 		missed, a.gap = st.missed(h.resumeSeq)
 	}
+	if a.gap {
+		g.counters.replayGaps.Add(1)
+	}
 	sendHelloAck(c, s, g.idleOf(st), &a)
 	if st.replay == nil {
 		return
 	}
 	st.replay.drop(len(st.replay.frames) - missed) // the client has them
 	st.replay.trim(replayIdleMax, &g.replays)
-	st.replay.last(missed, func(frame []byte) { g.sendLocked(st, c, frame) })
+	bytes := 0
+	st.replay.last(missed, func(frame []byte) {
+		g.sendLocked(st, c, frame)
+		bytes += len(frame)
+	})
+	if missed > 0 {
+		g.counters.replayed.Add(uint64(missed))
+		g.counters.replayedBytes.Add(uint64(bytes))
+	}
 }
 
 // missed is how many of the kept frames a client lacks that has those up to seq, and whether it

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"net/netip"
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
@@ -61,23 +62,28 @@ type End struct {
 	Session string
 	User    string // "" where it has none
 	Reason  Reason
-	Late    time.Duration // how long after its time it ended, where time ended it
+	Late    time.Duration  // how long after its time it ended, where time ended it
+	Remote  netip.AddrPort // of the connection that it was on; zero where it had none
 }
 
 // forever is an idle timeout that never passes.
 const forever time.Duration = math.MaxInt64
 
-// create makes a session, of which nobody has heard yet. Where the table is full and the policy is
-// to evict, the idlest goes.
-func (g *Gateway) create(l link) (engine.Session[link], error) {
+// create makes a session for a connection. Nobody else has heard of it yet, but who watches. Where
+// the table is full and the policy is to evict, the idlest goes.
+func (g *Gateway) create(c netloop.Conn, l link) (engine.Session[link], error) {
 	s, err := g.enter(l)
 	for n := 0; err != nil && n < evictTries && g.evictIdlest(err); n++ {
 		s, err = g.enter(l)
 	}
-	if err == nil {
-		g.idlest.add(g, s)
+	if err != nil {
+		g.counters.rejects(err)
+		return s, err
 	}
-	return s, err
+	g.counters.created.Add(1)
+	g.tellCreated(c, s)
+	g.idlest.add(g, s) // not before: from now on it may be evicted
+	return s, nil
 }
 
 // enter enters a session into the table.
@@ -123,7 +129,8 @@ func (g *Gateway) finish(
 	}
 	if l.state == nil {
 		if l, ok = s.Remove(); ok && l.state == nil {
-			g.report(e)
+			g.counters.ended[why.number()].Add(1)
+			g.report(e, l.conn)
 		} else if ok { // it has got one just now
 			return g.took(l.state, e), true
 		}
@@ -140,23 +147,29 @@ func (g *Gateway) finish(
 		st.mu.Unlock()
 		return 0, false // by time, just now: that gives the reason
 	}
-	conn, told := g.endLocked(st, &e)
+	var t toll
+	conn, told := g.endLocked(st, &e, &t)
 	st.mu.Unlock()
-	if told {
-		g.report(e)
-	}
+	g.ended(e, conn, told, &t)
 	return conn, true
 }
 
 // took takes down the state of a session that was removed, and reports the end.
 func (g *Gateway) took(st *state, e End) (conn netloop.ID) {
+	var t toll
 	st.mu.Lock()
-	conn, told := g.endLocked(st, &e)
+	conn, told := g.endLocked(st, &e, &t)
 	st.mu.Unlock()
-	if told {
-		g.report(e)
-	}
+	g.ended(e, conn, told, &t)
 	return conn
+}
+
+// ended counts and reports the end of a session whose state was taken down.
+func (g *Gateway) ended(e End, conn netloop.ID, told bool, t *toll) {
+	g.counters.add(t)
+	if told {
+		g.report(e, conn)
+	}
 }
 
 // end ends the session of a connection, if it has one that lives and is still on it.
@@ -178,20 +191,22 @@ func (g *Gateway) buryLocked(st *state, e *End) {
 	g.tombstones.add(stone, t)
 }
 
-// endLocked takes down the state of a session that has ended. The end is to be reported, once the
-// lock is free, unless the session never began, or messages of its client are still on their way:
-// then who delivers the last one does it.
-func (g *Gateway) endLocked(st *state, e *End) (conn netloop.ID, toReport bool) {
-	conn, asked := st.conn, st.phase == asking
+// endLocked takes down the state of a session that has ended, and notes what that changes in the
+// counts. The end is to be reported, once the lock is free, unless the session never began, or its
+// beginning is just being told, or messages of its client are still on their way: then who tells
+// that, or delivers the last one, does it.
+func (g *Gateway) endLocked(st *state, e *End, t *toll) (conn netloop.ID, toReport bool) {
+	conn, was := st.conn, st.phase
 	st.conn, st.phase = 0, ended
-	st.leaveBy.Store(0)
+	t.arrivedLocked(st)
 	e.User = st.user()
 	st.forget(&g.replays)
 	g.users.leave(st)
-	if asked {
+	if was == asking {
 		g.pending.Add(-1)
 		return conn, false
 	}
+	t.end(e.Reason)
 	f := st.flight
 	if f == nil {
 		return conn, true
@@ -199,8 +214,10 @@ func (g *Gateway) endLocked(st *state, e *End) (conn netloop.ID, toReport bool) 
 	for _, c := range f.calls {
 		c.cancel()
 	}
-	if len(f.waiting) > 0 {
-		f.last = e
+	if len(f.waiting) > 0 || was == entering {
+		last := *e                     // so that the others need no memory of their own
+		last.Remote = g.remoteOf(conn) // it may be gone by then
+		f.last = &last
 		return conn, false
 	}
 	return conn, true
@@ -208,16 +225,32 @@ func (g *Gateway) endLocked(st *state, e *End) (conn netloop.ID, toReport bool) 
 
 // reports says whether anybody asks for the ends of sessions.
 func (g *Gateway) reports() bool {
-	return g.o.OnEnd != nil || !g.prompt || g.log.Enabled(context.Background(), slog.LevelDebug)
+	return g.o.OnEnd != nil || !g.prompt || g.watched() ||
+		g.log.Enabled(context.Background(), slog.LevelDebug)
 }
 
-// report tells of an end, once for each session.
-func (g *Gateway) report(e End) {
+// report tells of an end, once for each session, and which connection that was on, 0 where it is
+// not known.
+func (g *Gateway) report(e End, conn netloop.ID) {
 	g.log.Debug("session ended", "session", e.Session, "reason", e.Reason)
 	g.o.Backend.Ended(backend.Session{ID: e.Session, User: e.User},
 		backend.End{Reason: string(e.Reason), ByTime: e.Reason.byTime()})
 	if g.o.OnEnd != nil {
+		if !e.Remote.IsValid() {
+			e.Remote = g.remoteOf(conn)
+		}
 		g.o.OnEnd(e)
+	}
+	if e.Session != "" && g.watched() {
+		var c netloop.Conn
+		if conn != 0 {
+			c, _ = g.net.Conn(conn) // it may be closing already
+		}
+		told := Event{Type: EventEnd, Session: e.Session, User: e.User, Reason: e.Reason}
+		if e.Remote.IsValid() {
+			told.Remote = e.Remote.String()
+		}
+		g.tell(told, c)
 	}
 }
 
@@ -233,26 +266,32 @@ type expired struct {
 // not.
 func (g *Gateway) onExpire(batch []engine.Expired[link]) {
 	t := now()
+	var counts toll
+	reports := g.reports()
 	ends := g.expiring[:0]
 	for i := range batch {
 		x := &batch[i]
-		e := expired{conn: x.Value.conn, told: g.reports()}
+		e := expired{conn: x.Value.conn, told: reports}
 		e.Reason, e.Late = reasonOf(x.Reason), t.Sub(x.Due)
 		if st := x.Value.state; st != nil {
 			e.Session = x.ID()
 			st.mu.Lock()
 			g.buryLocked(st, &e.End)
-			e.conn, e.told = g.endLocked(st, &e.End)
+			e.conn, e.told = g.endLocked(st, &e.End, &counts)
 			st.mu.Unlock()
-		} else if e.told {
-			e.Session = x.ID()
+		} else {
+			counts.end(e.Reason)
+			if e.told {
+				e.Session = x.ID()
+			}
 		}
 		ends = append(ends, e)
 	}
+	g.counters.add(&counts)
 	for i := range ends {
 		e := &ends[i]
 		if e.told {
-			g.report(e.End)
+			g.report(e.End, e.conn)
 		}
 		if c, ok := g.net.Conn(e.conn); ok {
 			sayExpired(c, batch[i].AppendID, e.Reason)
@@ -275,8 +314,11 @@ func sayExpired(c netloop.Conn, appendID func([]byte) []byte, why Reason) {
 	}
 }
 
-// onGrace warns the clients who asked for it.
+// onGrace warns the clients who asked for it, and keeps count of the detached sessions among those
+// in grace.
 func (g *Gateway) onGrace(batch []engine.Session[link]) {
+	graced := int64(0)
+	defer func() { g.counters.graced.Add(graced) }()
 	for _, s := range batch {
 		l, ok := s.Value()
 		if !ok {
@@ -285,6 +327,7 @@ func (g *Gateway) onGrace(batch []engine.Session[link]) {
 		if l.state != nil {
 			l.state.mu.Lock()
 			l.conn, l.wants = l.state.conn, l.state.wants
+			graced += g.regraceLocked(s, l.state)
 			l.state.mu.Unlock()
 		}
 		if l.wants&wantsExpiring == 0 {

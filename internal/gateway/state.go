@@ -39,15 +39,17 @@ type state struct {
 	phase  phase
 	raw    bool // it speaks ProtocolRaw
 	going  bool // it is to be let go as soon as nothing is in flight
+	graced bool // it is counted as detached and in grace
 }
 
 // phase is how far a session with a state has come.
 type phase uint8
 
 const (
-	begun   phase = iota // its client has not been answered yet: nobody else sees it
-	asking               // the application was asked whether it may begin and has not answered
-	greeted              // its client has been answered
+	begun    phase = iota // its client has not been answered yet: nobody else sees it
+	asking                // the application was asked whether it may begin and has not answered
+	entering              // it was let in, and who watches is being told: see tellEntered
+	greeted               // its client has been answered
 	ended
 )
 
@@ -133,6 +135,13 @@ func (st *state) user() string {
 		return ""
 	}
 	return st.grant.user.name
+}
+
+// userNow is user for who does not hold the lock.
+func (st *state) userNow() string {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.user()
 }
 
 // forget gives the memory of the replay buffer back.

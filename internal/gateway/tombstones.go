@@ -86,6 +86,14 @@ func (t *tombstones) reason(p *presented, now time.Duration) (why Reason, known 
 	return "", known
 }
 
+// size is how many sessions are remembered.
+func (t *tombstones) size(now time.Duration) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.forgetLocked(now)
+	return t.mu.count
+}
+
 // forgetLocked drops some of what is over, and all memory when nothing is left.
 func (t *tombstones) forgetLocked(now time.Duration) {
 	m := &t.mu

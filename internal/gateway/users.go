@@ -59,6 +59,13 @@ func (u *users) leave(st *state) {
 	}
 }
 
+// count is how many users there are that have sessions.
+func (u *users) count() int {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return len(u.mu.byName)
+}
+
 // of lists the sessions that a user has at the moment.
 func (u *users) of(name string) []engine.Ref {
 	u.mu.Lock()

@@ -131,6 +131,7 @@ type world struct {
 	*Gateway
 	ledger
 	journal *journal
+	events  diary
 	t       *testing.T
 	addr    string // of one that listens
 }
@@ -188,6 +189,8 @@ func (w *world) wantNothingLeft() {
 	if p, ok := w.o.Backend.(*patient); ok {
 		p.wantEnds(t, w.reasonsLocked())
 	}
+	w.events.check(t, w.reasonsLocked())
+	w.checkCounts(t)
 	w.mu.Unlock()
 	for what, n := range map[string]int64{
 		"bytes of replay":   w.replays.used.Load(),
@@ -225,6 +228,9 @@ func newWorld(t *testing.T, o Options) *world {
 			further(e)
 		}
 		w.journal.poke()
+	}
+	if o.OnEvent == nil {
+		o.OnEvent = w.events.add
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(w.journal)
