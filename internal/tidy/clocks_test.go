@@ -15,15 +15,20 @@ var clockFuncs = []string{
 // clockFiles are the files, or whole packages, whose production code may touch the clock, and why.
 // One file a package, so that what time means there can be read in one place.
 var clockFiles = map[string]string{
-	"engine/clock.go":           "publishes the tick that all of the engine reads",
-	"internal/conform/clock.go": "how long a server may be silent",
-	"internal/netloop/clock.go": "deadlines of connections",
-	"internal/gateway/clock.go": "uptime, and the pace of a drain",
-	"internal/backend/clock.go": "timeouts, retries and pauses of the application",
-	"internal/admin/clock.go":   "how long a request may take",
-	"internal/server/clock.go":  "the pace of the summary, and whether a certificate is valid",
-	"internal/baseline":         "peers that run on timers are what is measured",
-	"internal/load/clock.go":    "when messages are due, and latency",
+	"engine/clock.go":               "publishes the tick that all of the engine reads",
+	"internal/conform/clock.go":     "how long a server may be silent",
+	"internal/command/clock.go":     "how often a drain is looked at",
+	"internal/adminclient/clock.go": "how long a stream of events may be silent",
+	"internal/top/clock.go":         "how long a list takes, and the time between two looks",
+	"internal/netloop/clock.go":     "deadlines of connections",
+	"internal/gateway/clock.go":     "uptime, and the pace of a drain",
+	"internal/backend/clock.go":     "timeouts, retries and pauses of the application",
+	"internal/admin/clock.go":       "how long a request may take",
+	"internal/server/clock.go":      "the pace of the summary, and whether a certificate is valid",
+	"internal/baseline":             "peers that run on timers are what is measured",
+	"internal/load/clock.go":        "when messages are due, and latency",
+	"internal/audit/clock.go":       "when an entry came, and the pace of complaints",
+	"internal/notify/clock.go":      "signs of life, and how long a manager is waited for",
 
 	"internal/load/fleet/clock.go": "when all processes begin, and how long one may be silent",
 

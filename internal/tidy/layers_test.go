@@ -51,7 +51,7 @@ var layers = map[string]layer{
 		house: []string{
 			"internal/load", "internal/load/fleet", "internal/load/report",
 			"internal/load/compare", "internal/load/result", "internal/conform",
-			"internal/adminclient",
+			"internal/adminclient", "internal/screen", "internal/top",
 		},
 		external: map[string]string{
 			"github.com/spf13/cobra":                  "commands, flags and completions",
@@ -67,15 +67,41 @@ var layers = map[string]layer{
 
 	"internal/server": {
 		house: []string{
-			"internal/gateway", "internal/admin", "internal/config",
+			"internal/gateway", "internal/admin", "internal/dashboard", "internal/config",
+			"internal/metrics",
 			"internal/netloop", "internal/handshake", "internal/realip", "internal/backend",
-			"engine",
+			"internal/audit", "internal/notify", "engine",
 		},
 		tests: []string{"internal/netloop/netlooptest", "internal/conform"},
 	},
 	"internal/admin": {
+		testModules: map[string]string{
+			"github.com/santhosh-tekuri/jsonschema/v6": "answers are what openapi.json says",
+		},
 		why: "admin declares the interfaces that it needs; server joins them to the gateway",
 	},
+	"internal/audit": {why: "it writes down what it is told, and knows nobody"},
+	"internal/notify": {
+		external: map[string]string{"golang.org/x/sys": "the monotonic clock that systemd reads"},
+	},
+	"internal/metrics": {
+		house: []string{"internal/gateway", "internal/netloop", "internal/backend", "engine"},
+		external: map[string]string{
+			"github.com/prometheus/client_golang": "what Prometheus reads",
+			"github.com/prometheus/client_model":  "a histogram with both kinds of buckets",
+			"github.com/prometheus/procfs":        "the process, if open files cannot be counted",
+		},
+		testModules: map[string]string{
+			"github.com/prometheus/common": "reading a scrape as Prometheus does",
+			"go.yaml.in/yaml/v3":           "the rules of alerts",
+		},
+		why: "it reads what the others count; nobody counts for it",
+	},
+	"internal/dashboard": {
+		house: []string{"internal/uplot"},
+		why:   "a page knows the daemon by the operator's API alone, as everybody does",
+	},
+	"internal/uplot": {why: "the files of somebody else, and nothing of ours"},
 	"internal/config": {
 		house:    []string{"internal/realip"},
 		external: map[string]string{"go.yaml.in/yaml/v3": "the configuration file"},
@@ -169,7 +195,7 @@ var layers = map[string]layer{
 		why:      "it knows what a worker is told and tells, not how it does it",
 	},
 	"internal/load/report": {
-		house: []string{"internal/load/result"},
+		house: []string{"internal/load/result", "internal/uplot"},
 		external: map[string]string{
 			"github.com/HdrHistogram/hdrhistogram-go": whyHistogram,
 		},
@@ -198,7 +224,18 @@ var layers = map[string]layer{
 		},
 		why: "it shares no code with the server's parser, so that it shares no bug",
 	},
-	"internal/adminclient": {},
+	"internal/adminclient": {
+		house: []string{"internal/screen"},
+		tests: []string{"internal/admin"},
+		why:   "the API by its wire, so that what it promises is what its tests see",
+	},
+	"internal/top": {
+		house: []string{"internal/adminclient", "internal/screen"},
+		external: map[string]string{
+			"charm.land/bubbletea/v2": "keys, and drawing what changed, on any terminal",
+		},
+	},
+	"internal/screen": {why: "text in, text out, no terminal"},
 
 	"internal/baseline": {external: map[string]string{
 		"github.com/cespare/xxhash/v2":      "the floor: the hash and nothing else",
@@ -273,6 +310,10 @@ var layers = map[string]layer{
 		testModules: map[string]string{
 			"github.com/gorilla/websocket": whyClient,
 			"github.com/coder/websocket":   whyClient,
+
+			"github.com/prometheus/common":       "reading a scrape as Prometheus does",
+			"github.com/prometheus/client_model": "reading a scrape as Prometheus does",
+			"go.yaml.in/yaml/v3":                 "the configuration of Prometheus",
 		},
 		why: "end-to-end tests drive the daemon as its clients do",
 	},
