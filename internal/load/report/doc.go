@@ -10,9 +10,9 @@
 //
 // Everything that can be computed is computed here; the page's script only draws. Tables hold
 // whatever the plots show, so that a reader without scripts, or one that reads aloud, misses
-// nothing. Plots are drawn by uPlot, which stands in assets with its licence and is written into
-// the page. Intervals are merged until a plot has at most pointsMax of them, exactly, by their
-// histograms.
+// nothing. Plots are drawn by uPlot, which stands in internal/uplot with its licence and is
+// written into the page. Intervals are merged until a plot has at most pointsMax of them, exactly,
+// by their histograms.
 //
 // # Guarantees
 //

@@ -9,6 +9,7 @@ import (
 	"io"
 
 	"github.com/curfew-go/curfew/internal/load/result"
+	"github.com/curfew-go/curfew/internal/uplot"
 )
 
 var (
@@ -18,16 +19,12 @@ var (
 	pageCSS string
 	//go:embed assets/page.js
 	pageJS string
-	//go:embed assets/uPlot.iife.min.js
-	uPlotJS string
-	//go:embed assets/uPlot.min.css
-	uPlotCSS string
 )
 
 var (
 	pageTemplate = template.Must(template.New("page").Parse(pageText))
 	// script is the one that may run; scriptHash is how the page's policy knows it.
-	script     = uPlotJS + "\n" + pageJS
+	script     = uplot.Script + "\n" + pageJS
 	scriptHash = hashOf(script)
 )
 
@@ -88,7 +85,7 @@ func Write(w io.Writer, r *result.Result) error {
 	p := page{
 		Title: titleOf(r), Server: r.Environment.Server, About: about(r), Verdict: verdictOf(r),
 		Tiles: tiles(r), Data: plotsOf(r),
-		CSS:    template.CSS(uPlotCSS + "\n" + pageCSS),
+		CSS:    template.CSS(uplot.Style + "\n" + pageCSS),
 		Script: template.JS(script), ScriptHash: scriptHash,
 	}
 	p.Sections = sections(r, p.Data)

@@ -1,0 +1,90 @@
+// Asks for the status: once a second while somebody looks, seldom while nobody does, and less and
+// less often while nobody answers.
+import { request } from './api.js';
+
+const every = 1000;
+const everyHidden = 10_000;
+const everyGone = 10_000; // at most, while the daemon does not answer
+const patience = 5000; // milliseconds that a status may take
+
+let timer = 0;
+let last = null; // the newest status
+let lastAt = 0; // when it came, by performance.now
+let failures = 0;
+let goneSince = 0;
+let busy = false;
+
+/** Tells of what comes: `status`, `gone`, `back`. */
+export const news = new EventTarget();
+
+const announce = (type, detail) => news.dispatchEvent(new CustomEvent(type, { detail }));
+
+/** The newest status; null before the first. */
+export const status = () => last;
+
+/** What the daemon's clock shows at the moment, in milliseconds since 1970. */
+export const daemonNow = () =>
+  last ? Date.parse(last.now) + performance.now() - lastAt : Date.now();
+
+/** Whether the daemon answered the last time. */
+export const isThere = () => failures === 0 && last !== null;
+
+const isRestart = (before, after) =>
+  before !== null && (before.started_at !== after.started_at || before.node !== after.node);
+
+const arrived = (next) => {
+  const restarted = isRestart(last, next);
+  const before = last;
+  last = next;
+  lastAt = performance.now();
+  const was = failures;
+  failures = 0;
+  if (was > 0 && before) announce('back', { restarted, status: next });
+  else if (restarted) announce('back', { restarted, status: next });
+  announce('status', { status: next, restarted });
+};
+
+const failed = (problem) => {
+  failures++;
+  if (failures === 1) goneSince = Date.now();
+  // Without a token there is nothing to try again by oneself.
+  const wait =
+    problem.status === 401
+      ? Infinity
+      : Math.min(everyGone, every * 2 ** (failures - 1)) * (0.8 + 0.4 * Math.random());
+  announce('gone', { problem, since: goneSince, retryAt: Date.now() + wait, last });
+  return wait;
+};
+
+const schedule = (wait) => {
+  clearTimeout(timer);
+  if (wait < Infinity) timer = setTimeout(pollNow, wait);
+};
+
+/** Asks at once. */
+export const pollNow = async () => {
+  if (busy) return;
+  busy = true;
+  clearTimeout(timer);
+  const begun = performance.now();
+  let wait;
+  try {
+    const next = await request('GET', 'v1/status', { patience });
+    arrived(next);
+    wait = (document.hidden ? everyHidden : every) - (performance.now() - begun);
+  } catch (e) {
+    wait = failed(e);
+  } finally {
+    busy = false;
+  }
+  schedule(Math.max(wait, every / 4));
+};
+
+/** Begins to ask. */
+export const start = () => {
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) pollNow();
+  });
+  addEventListener('online', pollNow);
+  pollNow();
+};
