@@ -26,8 +26,12 @@ var version = ""
 func main() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	env := os.Environ()
+	for _, name := range server.Variables() {
+		_ = os.Unsetenv(name) // it can only fail for a name that cannot be
+	}
 	err := server.Run(context.Background(), server.Process{
-		Args: os.Args[1:], Env: os.Environ(), Stdout: os.Stdout, Stderr: os.Stderr,
+		Args: os.Args[1:], Env: env, Stdout: os.Stdout, Stderr: os.Stderr,
 		Signals: signals, Version: buildVersion(),
 	})
 	if err != nil {

@@ -7,3 +7,5 @@ import "time"
 func now() time.Time { return time.Now() }
 
 func since(t time.Time) time.Duration { return time.Since(t) }
+
+func newTimer(d time.Duration) *time.Timer { return time.NewTimer(d) }

@@ -18,8 +18,9 @@ var everything = map[string]bool{
 	"POST /v1/sessions/a/touch": true, "POST /v1/sessions/a/messages": true,
 	"DELETE /v1/users/u/sessions": true, "POST /v1/users/u/messages": true,
 	"POST /v1/messages": true, "POST /v1/drain": true,
-	"GET /": false, "GET /metrics": false, "PUT /v1/sessions": true, "OPTIONS /v1/sessions": false,
-	"POST /livez": true, "GET //livez": false, "BREW /v1/sessions": true,
+	"GET /v1": false, "GET /metrics": false, "PUT /v1/sessions": true,
+	"OPTIONS /v1/sessions": false,
+	"POST /livez":          true, "GET //livez": false, "BREW /v1/sessions": true,
 }
 
 // refused asks for everything, with the same headers, and wants the same refusal, unless it is for
@@ -27,6 +28,7 @@ var everything = map[string]bool{
 func refused(t *testing.T, s *Server, status int, code string, onlyUnsafe bool, headers ...string) {
 	t.Helper()
 	for request, unsafe := range everything {
+		s.guard.guesses = budget{max: guessesMax} // another second
 		method, path, _ := strings.Cut(request, " ")
 		w := ask(s, method, path, "", headers...)
 		if onlyUnsafe && !unsafe {
@@ -128,13 +130,70 @@ func TestGuard_PagesOfOtherOrigins(t *testing.T) {
 		{"Origin: http://localhost:8080", "Sec-Fetch-Site: cross-site"},
 		{"Origin: http://evil.example", "Sec-Fetch-Site: same-origin"},
 	} {
-		refused(t, s, 403, "forbidden", true, append(bad, host)...)
+		refused(t, s, 403, "forbidden", false, append(bad, host)...)
 	}
 	socket := lonely(t, func(o *Options) { o.Addr = &net.UnixAddr{Net: "unix", Name: "/run/x"} })
-	refused(t, socket, 403, "forbidden", true, "Host: ", "Origin: null")
+	refused(t, socket, 403, "forbidden", false, "Host: ", "Origin: null")
 	token := lonely(t, func(o *Options) { o.Tokens = []string{"one"} })
-	refused(t, token, 403, "forbidden", true,
+	refused(t, token, 403, "forbidden", false,
 		"Authorization: Bearer one", "Origin: http://evil.example")
+	// A link may be followed, and lead to nothing that changes anything.
+	refused(t, s, 403, "forbidden", true, host, "Sec-Fetch-Site: cross-site",
+		"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: document")
+	refused(t, s, 403, "forbidden", false, host, "Sec-Fetch-Site: cross-site",
+		"Sec-Fetch-Mode: navigate", "Sec-Fetch-Dest: iframe")
+}
+
+// Nobody of another origin is told that it may read.
+func TestGuard_NoCORS(t *testing.T) {
+	s := newServer(t, joined(newMemory(&member{Session: Session{ID: "a"}})))
+	for request := range everything {
+		method, path, _ := strings.Cut(request, " ")
+		for _, origin := range []string{"http://evil.example", "http://127.0.0.1:8080"} {
+			w := ask(s, method, path, "", "Origin: "+origin,
+				"Access-Control-Request-Method: DELETE", "Access-Control-Request-Headers: x")
+			for name := range w.Header() {
+				if strings.HasPrefix(name, "Access-Control-") || name == "Server" {
+					t.Errorf("%s: %s: %s", request, name, w.Header().Get(name))
+				}
+			}
+			if w.Header().Get("Cross-Origin-Resource-Policy") != "same-origin" ||
+				w.Header().Get("X-Content-Type-Options") != "nosniff" {
+				t.Errorf("%s: headers %v", request, w.Header())
+			}
+		}
+	}
+}
+
+// Whoever guesses is told less and less, and whoever knows the token never waits for that.
+func TestGuard_Guesses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := lonely(t, func(o *Options) { o.Tokens = []string{"one"} })
+		for round := range 2 {
+			for i := range 3 * guessesMax {
+				w := ask(s, get, "/v1/sessions", "", "Authorization: Bearer two")
+				if i < guessesMax {
+					wantError(t, w, 401, "unauthorized")
+					continue
+				}
+				wantError(t, w, 429, "over_capacity")
+				if w.Header().Get("Connection") != "close" || w.Header().Get("Retry-After") == "" {
+					t.Errorf("round %d: 429 with %v", round, w.Header())
+				}
+			}
+			wantError(t, ask(s, get, "/v1/sessions", ""), 401, "unauthorized") // no guess
+			wantAnswer(t, ask(s, get, "/v1/sessions", "", "Authorization: Bearer one"), 200, `{`)
+			time.Sleep(budgetWindow)
+		}
+	})
+}
+
+func TestGuard_TwoTokensAreNone(t *testing.T) {
+	s := lonely(t, func(o *Options) { o.Tokens = []string{"one"} })
+	for _, two := range [][]string{{"one", "two"}, {"two", "one"}, {"one", "one"}} {
+		wantError(t, ask(s, get, "/v1/sessions", "", "Authorization: Bearer "+two[0],
+			"Authorization: Bearer "+two[1]), 401, "unauthorized")
+	}
 }
 
 func TestGuard_ReadOnly(t *testing.T) {
@@ -161,7 +220,7 @@ func TestGuard_WarningsAreLimited(t *testing.T) {
 		for range 10 {
 			ask(s, get, "/v1/sessions?user=hunter3", "", "Authorization: Bearer hunter3")
 		}
-		time.Sleep(refusalPause)
+		time.Sleep(budgetWindow)
 		ask(s, get, "/v1/sessions/x%2Fy?user=hunter3", "", "Authorization: Bearer hunter3")
 		ask(s, get, "/v1/sessions?user=hunter2", "", "Authorization: Bearer hunter2")
 		text := log.String()

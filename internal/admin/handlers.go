@@ -4,56 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 )
-
-// endpoint answers a request. A *problem that it returns is the answer; it wrote none then.
-type endpoint func(w http.ResponseWriter, r *http.Request) error
-
-// methods are what can be done at one path.
-type methods map[string]endpoint
-
-// routes is everything that is served.
-func (s *Server) routes() http.Handler {
-	mux := http.NewServeMux()
-	for path, m := range map[string]methods{
-		livez:                        {"GET": s.live},
-		readyz:                       {"GET": s.ready},
-		"/v1/sessions":               {"GET": s.list},
-		"/v1/sessions/{id}":          {"GET": s.show, "DELETE": s.kick},
-		"/v1/sessions/{id}/touch":    {"POST": s.touch},
-		"/v1/sessions/{id}/messages": {"POST": s.push},
-		"/v1/users/{user}/sessions":  {"DELETE": s.kickUser},
-		"/v1/users/{user}/messages":  {"POST": s.pushUser},
-		"/v1/messages":               {"POST": s.pushAll},
-		"/v1/drain":                  {"POST": s.drain},
-	} {
-		if m["GET"] != nil {
-			m["HEAD"] = m["GET"] // net/http leaves the body out
-		}
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
-			s.answer(w, r, m.dispatch)
-		})
-	}
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { errNoPath.write(w) })
-	return mux
-}
-
-// dispatch answers by the endpoint of the request's method.
-func (m methods) dispatch(w http.ResponseWriter, r *http.Request) error {
-	if e := m[r.Method]; e != nil {
-		return e(w, r)
-	}
-	allowed := strings.Join(slices.Sorted(maps.Keys(m)), ", ")
-	w.Header().Set("Allow", allowed)
-	return &problem{
-		status: http.StatusMethodNotAllowed, code: codeMethod, message: "allowed: " + allowed,
-	}
-}
 
 // answer answers by e, or with what went wrong.
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, e endpoint) {
@@ -85,42 +38,6 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) error {
 	return nil
 }
 
-func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
-	q, err := parseList(r.URL.RawQuery)
-	if err != nil {
-		return err
-	}
-	shown, next, err := s.scan(r.Context(), q)
-	if err != nil {
-		return err
-	}
-	sessions := make([]sessionJSON, len(shown))
-	for i := range shown {
-		sessions[i] = shown[i].session.forJSON()
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"sessions": sessions, "next_cursor": next})
-	return nil
-}
-
-// scan looks at all sessions for the page that q asks for, unless ctx ends first.
-func (s *Server) scan(ctx context.Context, q listQuery) (shown []entry, next string, err error) {
-	select {
-	case s.scans <- struct{}{}:
-		defer func() { <-s.scans }()
-	case <-ctx.Done():
-		return nil, "", errGaveUp
-	}
-	p, n := page{listQuery: q}, 0
-	for session := range s.o.Sessions.All() {
-		if n++; n%scanStep == 0 && ctx.Err() != nil {
-			return nil, "", errGaveUp
-		}
-		p.offer(session)
-	}
-	shown, next = p.close()
-	return shown, next, nil
-}
-
 func (s *Server) show(w http.ResponseWriter, r *http.Request) error {
 	id, err := pathName(r, "id")
 	if err != nil {
@@ -146,6 +63,9 @@ func (s *Server) touch(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(id string) bool) error {
 	id, err := pathName(r, "id")
 	if err != nil {
+		return err
+	}
+	if err := noBody(r); err != nil {
 		return err
 	}
 	if !do(id) {
@@ -186,6 +106,9 @@ func (s *Server) kickUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := noBody(r); err != nil {
+		return err
+	}
 	writeJSON(w, http.StatusOK, map[string]int{"ended": s.o.Sessions.KickUser(user)})
 	return nil
 }
@@ -217,6 +140,11 @@ func (s *Server) pushAll(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	done, err := s.turn(r.Context(), s.scans)
+	if err != nil {
+		return err
+	}
+	defer done()
 	sent, refused := s.o.Sessions.PushAll(f, m)
 	writeCounts(w, sent, refused)
 	return nil
@@ -226,10 +154,53 @@ func (s *Server) drain(w http.ResponseWriter, r *http.Request) error {
 	if err := noQuery(r); err != nil {
 		return err
 	}
-	s.log.Info("an operator asks for a drain", "remote", r.RemoteAddr)
+	if err := noBody(r); err != nil {
+		return err
+	}
 	s.o.Drain()
 	writeJSON(w, http.StatusAccepted, map[string]bool{"draining": true})
 	return nil
+}
+
+func (s *Server) status(w http.ResponseWriter, r *http.Request) error {
+	if err := noQuery(r); err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, s.o.Status())
+	return nil
+}
+
+func (s *Server) settings(w http.ResponseWriter, r *http.Request) error {
+	if err := noQuery(r); err != nil {
+		return err
+	}
+	settings, warnings := s.o.Settings(), s.o.Warnings()
+	if settings == nil {
+		settings = []Setting{}
+	}
+	if warnings == nil {
+		warnings = []string{}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"settings": settings, "warnings": warnings})
+	return nil
+}
+
+// turn waits until one more may do what is bounded, unless ctx ends first or many wait already:
+// they hold connections. What it gives says that it is done.
+func (s *Server) turn(ctx context.Context, bound chan struct{}) (done func(), err error) {
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > waitingMax {
+		return nil, &problem{
+			status: http.StatusTooManyRequests, code: codeOverCapacity, retryAfter: 1,
+			message: "too many requests that take long wait already",
+		}
+	}
+	select {
+	case bound <- struct{}{}:
+		return func() { <-bound }, nil
+	case <-ctx.Done():
+		return nil, errGaveUp
+	}
 }
 
 // writeCounts says what became of a push.

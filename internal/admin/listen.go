@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 )
 
@@ -72,54 +71,4 @@ func removeDead(socket string) error {
 		return fmt.Errorf("listen unix %s: is it served? %w", socket, err)
 	}
 	return os.Remove(socket)
-}
-
-// bounded is a listener that accepts no more while as many of its connections as may are open.
-type bounded struct {
-	net.Listener
-
-	room   chan struct{} // one in it for each open connection
-	closed chan struct{}
-	once   sync.Once // closes closed
-}
-
-func newBounded(l net.Listener, n int) *bounded {
-	return &bounded{
-		Listener: l, room: make(chan struct{}, n), closed: make(chan struct{}),
-	}
-}
-
-// Accept waits for room, then for a connection.
-func (b *bounded) Accept() (net.Conn, error) {
-	select {
-	case b.room <- struct{}{}:
-	case <-b.closed:
-		return nil, net.ErrClosed
-	}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.room
-		return nil, err
-	}
-	return &boundedConn{Conn: c, leave: sync.OnceFunc(func() { <-b.room })}, nil
-}
-
-// Close closes the listener; Accept returns.
-func (b *bounded) Close() error {
-	b.once.Do(func() { close(b.closed) })
-	return b.Listener.Close()
-}
-
-// boundedConn is a connection that counts while it is open.
-type boundedConn struct {
-	net.Conn
-
-	leave func()
-}
-
-// Close closes the connection and makes room.
-func (c *boundedConn) Close() error {
-	err := c.Conn.Close()
-	c.leave()
-	return err
 }

@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -108,7 +107,7 @@ func TestServe_Raw(t *testing.T) {
 	_, addr := serve(t, "127.0.0.1:0", func(*Options) {})
 	for request, want := range map[string]string{
 		"OPTIONS * HTTP/1.1\r\nHost: evil.example\r\n\r\n":                  "HTTP/1.1 403 ",
-		"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n":                     "HTTP/1.1 400 ",
+		"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n":                     "HTTP/1.1 404 ",
 		"CONNECT example.com:80 HTTP/1.1\r\nHost: localhost\r\n\r\n":        "HTTP/1.1 403 ",
 		"GET http://evil.example/v1/sessions HTTP/1.1\r\nHost: a\r\n\r\n":   "HTTP/1.1 403 ",
 		"GET http://localhost/v1/sessions HTTP/1.1\r\nHost: evil\r\n\r\n":   "HTTP/1.1 200 ",
@@ -260,65 +259,5 @@ func TestShutdown_WaitsForRequestsAndCutsThemOff(t *testing.T) {
 		if err := s.Shutdown(t.Context()); err != nil {
 			t.Errorf("a second Shutdown: %v", err)
 		}
-	}
-}
-
-// A connection that finds no room waits until another leaves.
-func TestBounded(t *testing.T) {
-	inner, err := Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l := newBounded(inner, 2)
-	for range 3 {
-		c, err := net.Dial("tcp", inner.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-	}
-	var open []net.Conn
-	for range 2 {
-		c, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		open = append(open, c)
-	}
-	third := make(chan net.Conn, 1)
-	go func() {
-		c, err := l.Accept()
-		if err != nil {
-			t.Error(err)
-		}
-		third <- c
-	}()
-	if len(l.room) != 2 {
-		t.Fatalf("%d connections count, want 2", len(l.room))
-	}
-	open[0].Close()
-	open[0].Close() // does not make room again
-	select {
-	case c := <-third:
-		open = append(open, c)
-	case <-time.After(patience):
-		t.Fatal("nobody was let in")
-	}
-	if len(l.room) != 2 {
-		t.Errorf("%d connections count, want 2", len(l.room))
-	}
-	var waiting sync.WaitGroup
-	waiting.Go(func() {
-		if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
-			t.Errorf("a closed listener gives %v", err)
-		}
-	})
-	l.Close()
-	waiting.Wait()
-	for _, c := range open {
-		c.Close()
-	}
-	if len(l.room) != 0 {
-		t.Errorf("%d connections count in the end", len(l.room))
 	}
 }

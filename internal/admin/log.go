@@ -3,40 +3,27 @@ package admin
 import (
 	"log/slog"
 	"net/http"
-	"sync"
-	"time"
 )
 
-// refusalPause is how far apart the warnings about refused requests are, at least.
-const refusalPause = time.Second
+// refusalsMax is how many warnings about refused requests there are in a second.
+const refusalsMax = 1
 
 // refusals warns of requests that a guard refused, without letting those who send them fill the
 // log.
 type refusals struct {
-	log *slog.Logger
-
-	mu struct {
-		sync.Mutex
-		last    time.Time // of the last line; zero: none yet
-		skipped int       // since then
-	}
+	log    *slog.Logger
+	budget budget
 }
 
 // add tells of one refused request. Headers and parameters, where secrets are, are left out.
 func (f *refusals) add(r *http.Request, p *problem) {
-	t := now()
-	f.mu.Lock()
-	if !f.mu.last.IsZero() && t.Sub(f.mu.last) < refusalPause {
-		f.mu.skipped++
-		f.mu.Unlock()
+	ok, missed := f.budget.take(now())
+	if !ok {
 		return
 	}
-	skipped := f.mu.skipped
-	f.mu.last, f.mu.skipped = t, 0
-	f.mu.Unlock()
 	f.log.Warn("an operator's request was refused", "method", r.Method,
 		"path", logPath(r), "remote", r.RemoteAddr, "status", p.status,
-		"reason", p.message, "unlogged", skipped)
+		"reason", p.message, "unlogged", missed)
 }
 
 // logPathBytesMax is how much of a path the log shows.
@@ -48,11 +35,14 @@ func logPath(r *http.Request) string {
 	return p[:min(len(p), logPathBytesMax)]
 }
 
-// recorder notes the status of an answer.
+// recorder notes what became of a request.
 type recorder struct {
 	http.ResponseWriter
 
-	status int // 0: not written yet
+	status  int    // 0: not written yet
+	code    string // of the error that was answered; "": none
+	reached bool   // an endpoint for its method and path
+	unread  bool   // its body was not read to the end
 }
 
 // WriteHeader sends the status and notes it.

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"iter"
 	"log/slog"
 	"maps"
@@ -21,15 +22,17 @@ type memory struct {
 		sync.Mutex
 		sessions map[string]*member
 	}
-	// between is called before each session that All yields, if it is set.
+	refs uint64 // the last that was given
+	// between is called before each session that Outlines yields, if it is set.
 	between func()
 }
 
 type member struct {
 	Session
 
-	json   bool // it takes JSON and text only
-	room   int  // further messages that it takes
+	ref    uint64 // given when it is first seen
+	json   bool   // it takes JSON and text only
+	room   int    // further messages that it takes
 	queued []Message
 	touch  int
 }
@@ -38,26 +41,58 @@ func newMemory(sessions ...*member) *memory {
 	m := new(memory)
 	m.mu.sessions = make(map[string]*member)
 	for _, s := range sessions {
+		s.State = cmp.Or(s.State, StateLive)
 		m.mu.sessions[s.ID] = s
 	}
 	return m
 }
 
-// All is weakly consistent: it knows the IDs of its beginning.
-func (m *memory) All() iter.Seq[Session] {
-	return func(yield func(Session) bool) {
-		m.mu.Lock()
-		ids := slices.Collect(maps.Keys(m.mu.sessions))
-		m.mu.Unlock()
-		for _, id := range ids {
+// all are the sessions of the moment, in order. Who is new stands behind those who were seen.
+func (m *memory) all() []member {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []member
+	for _, id := range slices.Sorted(maps.Keys(m.mu.sessions)) {
+		s := m.mu.sessions[id]
+		if s.ref == 0 {
+			m.refs++
+			s.ref = m.refs
+		}
+		all = append(all, *s)
+	}
+	slices.SortFunc(all, func(a, b member) int { return cmp.Compare(a.ref, b.ref) })
+	return all
+}
+
+// Outlines is weakly consistent: it knows the sessions of its beginning.
+func (m *memory) Outlines(after uint64) iter.Seq[Outline] {
+	return func(yield func(Outline) bool) {
+		for _, known := range m.all() {
+			if known.ref <= after {
+				continue
+			}
 			if m.between != nil {
 				m.between()
 			}
-			if s, ok := m.Get(id); ok && !yield(s) {
+			s, ok := m.At(known.ref)
+			if ok && !yield(Outline{
+				known.ref, s.State, s.User, s.Created, s.LastActivity, s.Deadline,
+			}) {
 				return
 			}
 		}
 	}
+}
+
+func (m *memory) At(ref uint64) (Session, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range m.mu.sessions {
+		if s.ref == ref {
+			return s.Session, true
+		}
+	}
+	return Session{}, false
 }
 
 func (m *memory) Get(id string) (Session, bool) {
@@ -105,7 +140,7 @@ func (m *memory) Push(id string, message Message) error {
 }
 
 func (m *memory) KickUser(user string) (ended int) {
-	for s := range m.All() {
+	for _, s := range m.all() {
 		if s.User == user && m.Kick(s.ID) {
 			ended++
 		}
@@ -118,9 +153,9 @@ func (m *memory) PushUser(user string, message Message) (sent, refused int) {
 }
 
 func (m *memory) PushAll(f Filter, message Message) (sent, refused int) {
-	for s := range m.All() {
+	for _, s := range m.all() {
 		switch {
-		case !f.match(&s):
+		case !f.match(&Outline{State: s.State, User: s.User}):
 		case m.Push(s.ID, message) == nil:
 			sent++
 		default:
@@ -141,7 +176,9 @@ func options(sessions Sessions) Options {
 		Addr: tcpAddr("127.0.0.1:8080"), Sessions: sessions,
 		Ready:  func() error { return nil },
 		Drain:  func() {},
-		Logger: slog.New(slog.DiscardHandler),
+		Status: fullStatus, Settings: func() []Setting { return []Setting{full[Setting]()} },
+		LogLevel: new(slog.LevelVar),
+		Logger:   slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -154,20 +191,24 @@ func newServer(t *testing.T, o Options) *Server {
 	return s
 }
 
-// ask has a request answered, with headers as "Name: value"; Host is what curl would send.
+// ask has a request answered, with headers as "Name: value"; Host is what curl would send. The
+// answer is held against the description.
 func ask(s *Server, method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Host = "127.0.0.1:8080"
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
-		if name == "Host" {
+		switch name {
+		case "": // none
+		case "Host":
 			r.Host = value
-		} else {
+		default:
 			r.Header.Add(name, value)
 		}
 	}
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)
+	theDescription().note(r, w)
 	return w
 }
 

@@ -15,31 +15,36 @@ type page struct {
 
 // entry is a session and where it stands.
 type entry struct {
-	session Session
-	key     key
+	Outline
+
+	key key
 }
 
-// offer puts a session on the page if it belongs there, in place of the last one if it is full.
-func (p *page) offer(s Session) {
-	if !p.filter.match(&s) {
-		return
-	}
-	e := entry{s, p.order.key(&s)}
+// offer puts a session that is meant on the page if it belongs there, in place of the last one if
+// it is full, and says whether another one may still get there.
+func (p *page) offer(o Outline) (more bool) {
+	e := entry{o, p.order.key(&o)}
 	switch {
-	case p.after.id != "" && p.order.compare(e.key, p.after) <= 0:
+	case p.order.by == byPlace: // they come in order, and after the last page
+		p.entries = append(p.entries, e)
+		return len(p.entries) <= p.limit
+	case p.after.ref != 0 && p.order.compare(e.key, p.after) <= 0:
 	case len(p.entries) <= p.limit:
 		heap.Push(p, e)
 	case p.order.compare(e.key, p.entries[0].key) < 0:
 		p.entries[0] = e
 		heap.Fix(p, 0)
 	}
+	return true
 }
 
 // close gives what is on the page, in order, and the cursor of the next one, "" where there is
 // none. The page is used up.
 func (p *page) close() (shown []entry, next string) {
 	shown = p.entries
-	slices.SortFunc(shown, func(a, b entry) int { return p.order.compare(a.key, b.key) })
+	if p.order.by != byPlace {
+		slices.SortFunc(shown, func(a, b entry) int { return p.order.compare(a.key, b.key) })
+	}
 	if len(shown) > p.limit {
 		shown = shown[:p.limit]
 		next = p.order.cursor(shown[p.limit-1].key)

@@ -3,6 +3,7 @@ package admin
 import (
 	"net/http"
 	"strconv"
+	"strings"
 )
 
 // problem is why a request was not done: what its sender is told. It is an error.
@@ -23,6 +24,7 @@ const (
 	codeForbidden    = "forbidden"              // 403
 	codeNotFound     = "not_found"              // 404
 	codeMethod       = "method_not_allowed"     // 405
+	codeConflict     = "conflict"               // 409
 	codeTooLarge     = "too_large"              // 413
 	codeMediaType    = "unsupported_media_type" // 415
 	codeOverCapacity = "over_capacity"          // 429
@@ -48,6 +50,23 @@ func mediaType(message string) *problem {
 	}
 }
 
+// problemOf is the problem of a status that a handler of others answers with.
+func problemOf(status int) *problem {
+	code := map[int]string{
+		http.StatusNotFound: codeNotFound, http.StatusMethodNotAllowed: codeMethod,
+		http.StatusTooManyRequests:    codeOverCapacity,
+		http.StatusServiceUnavailable: codeUnavailable,
+	}[status]
+	switch {
+	case code != "":
+	case status < http.StatusInternalServerError:
+		code = codeBadRequest
+	default:
+		code = codeInternal
+	}
+	return &problem{status: status, code: code, message: strings.ToLower(http.StatusText(status))}
+}
+
 var (
 	errNoSession = notFound("there is no such session")
 	errNoPath    = notFound("there is nothing here")
@@ -58,10 +77,19 @@ var (
 
 // write answers with the problem.
 func (p *problem) write(w http.ResponseWriter) {
+	if rec, ok := w.(*recorder); ok {
+		rec.code = p.code
+		if rec.unread { // net/http would wait for the rest of it first
+			rec.Header().Set("Connection", "close")
+		}
+	}
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
-	writeJSON(w, p.status, map[string]any{
-		"error": map[string]string{"code": p.code, "message": p.message},
-	})
+	writeJSON(w, p.status, errorBody(p))
+}
+
+// errorBody is how a problem is written.
+func errorBody(p *problem) any {
+	return map[string]any{"error": map[string]string{"code": p.code, "message": p.message}}
 }

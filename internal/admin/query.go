@@ -24,6 +24,14 @@ type listQuery struct {
 	after  key // the page begins behind it; the zero key: with the first
 }
 
+// place is after which session the daemon is asked to begin; 0: with the first.
+func (q *listQuery) place() uint64 {
+	if q.order.by == byPlace {
+		return q.after.ref
+	}
+	return 0
+}
+
 // parseList reads the parameters of a list.
 func parseList(rawQuery string) (q listQuery, err error) {
 	v, err := parseQuery(rawQuery, "state", "user", "sort", "limit", "cursor")

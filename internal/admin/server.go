@@ -8,13 +8,18 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"strings"
+	"sync/atomic"
 	"time"
 )
 
-// The paths that need no token.
+// Paths that are more than a name to others in this package. The first two need no token.
 const (
-	livez  = "/livez"
-	readyz = "/readyz"
+	livez        = "/livez"
+	readyz       = "/readyz"
+	assets       = "/assets/"         // the dashboard's files
+	profilesHere = "/debug/pprof"     // as it is often asked for
+	profiles     = profilesHere + "/" // and those below
 )
 
 // How long each part of a request may take. A longer answer lifts writeTimeout for itself, by
@@ -34,8 +39,12 @@ const (
 	headerBytesMax = 32 << 10
 	// connectionsMax keeps operators from using up the files that clients need.
 	connectionsMax = 512
-	// scansMax is how many requests may look at all sessions at once; others wait.
+	// refusedActionsMax is how many actions a second that a guard refused are told of.
+	refusedActionsMax = 10
+	// scansMax is how many requests may go over all sessions at once; others wait.
 	scansMax = 4
+	// waitingMax is how many may wait: far fewer than there are connections.
+	waitingMax = 64
 	// scanStep is how many sessions are looked at before it is asked whether somebody still waits.
 	scanStep = 1024
 )
@@ -52,6 +61,24 @@ type Options struct {
 	// Drain makes the daemon let its clients go and end. It returns at once, and may be called
 	// again. Needed.
 	Drain func()
+	// Status gives the daemon's numbers. It is called for every request that shows them, so it
+	// must not look at sessions. Needed.
+	Status func() Status
+	// Settings are the values that the daemon runs with. Needed.
+	Settings func() []Setting
+	// Warnings say what is unsafe about them; nil: nothing ever is.
+	Warnings func() []string
+	// LogLevel is the level of the daemon's log, which the API shows and changes. Needed.
+	LogLevel *slog.LevelVar
+	// Metrics serves /metrics, and Dashboard / and what is below /assets/, to everybody who names
+	// the right Host; nil: there is nothing.
+	Metrics   http.Handler
+	Dashboard http.Handler
+	// Events are told at /v1/events; nil: there is nothing.
+	Events *Events
+	// OnAction is told of each request that changed something, or was to and was refused; nil:
+	// nobody is.
+	OnAction func(Action)
 	// Tokens are the secrets of which one must be shown; none: whoever reaches Addr may ask. Needed
 	// where Addr is neither loopback nor a unix socket.
 	Tokens []string
@@ -70,6 +97,9 @@ func (o Options) withDefaults() Options {
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
+	if o.Warnings == nil {
+		o.Warnings = func() []string { return nil }
+	}
 	return o
 }
 
@@ -84,6 +114,9 @@ func (o Options) validate() error {
 		{o.Sessions == nil, "Sessions is nil"},
 		{o.Ready == nil, "Ready is nil"},
 		{o.Drain == nil, "Drain is nil"},
+		{o.Status == nil, "Status is nil"},
+		{o.Settings == nil, "Settings is nil"},
+		{o.LogLevel == nil, "LogLevel is nil"},
 		{o.MaxMessageBytes < 0, "MaxMessageBytes is negative"},
 	} {
 		if c.bad {
@@ -100,10 +133,17 @@ type Server struct {
 	log      *slog.Logger
 	guard    *guard
 	refusals *refusals
+	refused  budget // of actions that are told of
 	handler  http.Handler
 	http     *http.Server
 
-	scans chan struct{} // one in it for each request that looks at all sessions
+	scans     chan struct{} // one in it for each request that goes over all sessions
+	snapshots chan struct{} // likewise, of those that take a profile of the moment
+	recording chan struct{} // and of those that take one of some time
+	waiting   atomic.Int32  // how many wait for one of these
+
+	closing context.Context // ends when Shutdown begins
+	close   context.CancelFunc
 }
 
 // New makes a server. Its error names every bad option; it is ErrTokenNeeded where Addr can be
@@ -115,12 +155,15 @@ func New(o Options) (*Server, error) {
 	}
 	s := &Server{
 		o: o, log: o.Logger, guard: newGuard(o.Addr, o.ReadOnly),
-		refusals: &refusals{log: o.Logger}, scans: make(chan struct{}, scansMax),
+		refusals: &refusals{log: o.Logger, budget: budget{max: refusalsMax}},
+		refused:  budget{max: refusedActionsMax}, scans: make(chan struct{}, scansMax),
+		snapshots: make(chan struct{}, 1), recording: make(chan struct{}, 1),
 	}
+	s.closing, s.close = context.WithCancel(context.Background())
 	if err := s.guard.setTokens(o.Tokens); err != nil {
 		return nil, err
 	}
-	s.handler = s.routes()
+	s.handler = s.handlerOf(s.routes())
 	s.http = &http.Server{
 		Handler:                      s,
 		DisableGeneralOptionsHandler: true, // it would answer before the guard
@@ -130,6 +173,7 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:                  idleTimeout,
 		MaxHeaderBytes:               headerBytesMax,
 		ErrorLog:                     slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
+		ConnContext:                  withGuest,
 	}
 	return s, nil
 }
@@ -138,6 +182,9 @@ func New(o Options) (*Server, error) {
 // stay.
 func (s *Server) SetTokens(tokens []string) error { return s.guard.setTokens(tokens) }
 
+// SetReadOnly replaces Options.ReadOnly, for requests that begin after it returned.
+func (s *Server) SetReadOnly(readOnly bool) { s.guard.readOnly.Store(readOnly) }
+
 // Serve serves l, whose address must be Options.Addr, until Shutdown, and gives nil then. It closes
 // l.
 func (s *Server) Serve(l net.Listener) error {
@@ -145,7 +192,7 @@ func (s *Server) Serve(l net.Listener) error {
 		return errors.Join(fmt.Errorf("admin: serve %v: not the address %v of the options",
 			a, s.o.Addr), l.Close())
 	}
-	err := s.http.Serve(newBounded(l, connectionsMax))
+	err := s.http.Serve(newDoor(l, connectionsMax))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
@@ -153,8 +200,10 @@ func (s *Server) Serve(l net.Listener) error {
 }
 
 // Shutdown closes the listener, waits for the requests that are under way, and cuts off those that
-// are not done when ctx ends; its error is ctx's then. Twice is fine.
+// are not done when ctx ends; its error is ctx's then. Events and profiles, which take long, end at
+// once. Twice is fine.
 func (s *Server) Shutdown(ctx context.Context) error {
+	s.close()
 	err := s.http.Shutdown(ctx)
 	if ctx.Err() == nil {
 		return err
@@ -164,22 +213,55 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // ServeHTTP answers one request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	begun, rec := now(), &recorder{ResponseWriter: w}
+	begun, rec := now(), &recorder{ResponseWriter: w, unread: r.ContentLength != 0}
+	guest := guestOf(r)
+	if guest != nil && guest.peer != "" {
+		r.RemoteAddr = guest.peer
+	}
 	h := rec.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	switch p := s.guard.check(rec, r); {
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	p := s.guard.check(rec, r)
+	switch {
 	case p != nil:
 		s.refusals.add(r, p)
 		p.write(rec)
 	case !isClean(r.URL.EscapedPath()):
 		errNoPath.write(rec) // the mux would answer with where it is instead
 	default:
+		if guest != nil && !isFree(r) {
+			if r.ContentLength == 0 {
+				guest.begin() // else when the body is there
+			}
+			defer guest.end()
+		}
 		s.handler.ServeHTTP(rec, escaped(r))
+	}
+	if !isSafe(r.Method) && (p != nil || rec.reached) {
+		s.note(r, rec, begun)
 	}
 	// Neither headers nor parameters: a token may be among them.
 	s.log.Debug("operator's request", "method", r.Method, "path", logPath(r),
 		"remote", r.RemoteAddr, "status", rec.status, "took", since(begun))
+}
+
+// note tells of what was done or refused.
+func (s *Server) note(r *http.Request, rec *recorder, begun time.Time) {
+	a := Action{
+		At: begun, Method: r.Method, Path: logPath(r), Remote: r.RemoteAddr,
+		Status: rec.status, Error: rec.code,
+	}
+	if s.o.OnAction == nil {
+		return
+	}
+	if !rec.reached { // a guard refused it
+		var ok bool
+		if ok, a.Missed = s.refused.take(begun); !ok {
+			return
+		}
+	}
+	s.o.OnAction(a)
 }
 
 // escaped is a request whose path is the text that was sent, for the mux to match as it is: of an
@@ -192,5 +274,18 @@ func escaped(r *http.Request) *http.Request {
 	return &e
 }
 
-// isClean says whether a path is one way to write itself.
-func isClean(p string) bool { return path.Clean(p) == p }
+// isClean says whether a path is the one way to write itself.
+func isClean(p string) bool {
+	return strings.HasPrefix(p, "/") && (path.Clean(p) == p || p == profiles)
+}
+
+// lift takes the limits of time from a request that lasts, and gives what ends it: that nobody
+// waits any more, or that the server ends. The limit of writing is for who writes.
+func (s *Server) lift(w http.ResponseWriter, r *http.Request) (context.Context, func()) {
+	c := http.NewResponseController(w)
+	_ = c.SetReadDeadline(time.Time{}) // it would end the request's context
+	_ = c.SetWriteDeadline(time.Time{})
+	ctx, cancel := context.WithCancel(r.Context())
+	stop := context.AfterFunc(s.closing, cancel)
+	return ctx, func() { stop(); cancel() }
+}

@@ -33,7 +33,7 @@ type Session struct {
 	QueuedBytes int64  // wait for the connection; 0 without one
 
 	Resumable   bool
-	Epoch       uint64 // how often it was resumed, where Resumable
+	Epoch       uint64 // how many connections it has had, where Resumable
 	Seq         uint64 // the last frame that was numbered, where Resumable
 	ReplayBytes int64  // kept for a resume, where Resumable
 }
@@ -61,8 +61,18 @@ type Filter struct {
 }
 
 // match says whether a session is meant.
-func (f Filter) match(s *Session) bool {
-	return (f.State == "" || f.State == s.State) && (f.User == "" || f.User == s.User)
+func (f Filter) match(o *Outline) bool {
+	return (f.State == "" || f.State == o.State) && (f.User == "" || f.User == o.User)
+}
+
+// Outline is what lists are sorted and filtered by: cheap to have of a million sessions.
+type Outline struct {
+	Ref   uint64 // names the session while it lives; not 0
+	State State
+	User  string
+
+	// Created, LastActivity and Deadline are those of Session.
+	Created, LastActivity, Deadline time.Time
 }
 
 // What a push to one session can come to.
@@ -78,9 +88,13 @@ var (
 // Sessions are those that the API shows and changes. All methods may be called at the same time,
 // with IDs and users of 1 to 255 bytes of anything. None waits for a client.
 type Sessions interface {
-	// All yields every session, in any order: one that lives from the call to the end exactly
-	// once, any other at most once. No lock is held while it yields. It does not touch.
-	All() iter.Seq[Session]
+	// Outlines yields every session after the one that Ref names, which may have ended, or all
+	// after 0, in an order of its own, in which a session never moves: one that lives throughout
+	// comes exactly once, any other at most once. No lock is held while it yields. It does not
+	// touch.
+	Outlines(after uint64) iter.Seq[Outline]
+	// At gives the session that an outline was of, if it lives. It does not touch.
+	At(ref uint64) (Session, bool)
 	// Get gives the session with that ID, if there is one. It does not touch.
 	Get(id string) (Session, bool)
 	// Kick ends a session as revoked and says whether this call did.

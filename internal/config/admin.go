@@ -44,6 +44,8 @@ func (f adminAddress) show(c *Config) string {
 	return *f.at(c)
 }
 
+func (f adminAddress) where(c *Config) any { return f.at(c) }
+
 // oldPortOnly turns the port that the old daemon was monitored at into an address.
 func oldPortOnly(v string) (string, error) {
 	if _, err := strconv.ParseUint(v, 10, 16); err != nil {
@@ -66,12 +68,12 @@ func (l *Loaded) settleAdmin() (problems []string) {
 			"--admin-token-file or --admin-token beside it", origin, l.Admin))
 	}
 	if collide(l.Admin, l.Listen) {
-		who, other := origin, "--listen"
+		who, remedy := origin, "give --listen another"
 		if who == byDefault {
-			who, other = l.origins["listen"], "--admin"
+			who, remedy = l.origins["listen"], "give --admin another, or --admin= for none"
 		}
 		problems = append(problems, fmt.Sprintf("%s: --admin %s and --listen %s want the same "+
-			"port: give %s another", who, l.Admin, l.Listen, other))
+			"port: %s", who, l.Admin, l.Listen, remedy))
 	}
 	return problems
 }

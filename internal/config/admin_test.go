@@ -97,8 +97,8 @@ func TestLoad_AdminAndListenersPort(t *testing.T) {
 			t.Errorf("Load(%q): %v", args, err)
 		}
 	}
-	refuse(t, "--listen: --admin 127.0.0.1:8080 and --listen :8080",
-		[]string{"--listen=:8080"}, nil)
+	refuse(t, "--listen: --admin 127.0.0.1:8080 and --listen :8080 want the same port: give "+
+		"--admin another, or --admin= for none", []string{"--listen=:8080"}, nil)
 	refuse(t, "MONITORING_PORT: --admin 127.0.0.1:8079", nil, []string{"MONITORING_PORT=8079"})
 }
 

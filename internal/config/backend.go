@@ -31,6 +31,8 @@ func (f application) show(c *Config) string {
 	return address
 }
 
+func (f application) where(c *Config) any { return f.at(c) }
+
 func checkBackendURL(v string) error {
 	u, err := url.Parse(v)
 	switch {

@@ -119,6 +119,9 @@ type Config struct {
 	LogLevel slog.Level
 	// LogFormat is "text" or "json".
 	LogFormat string
+	// AuditLog is the file that ends of sessions and actions of operators are added to; "-" is
+	// standard output, "" is none.
+	AuditLog string
 
 	token      string // --token; Load moves it into Tokens
 	adminToken string // --admin-token; Load moves it into AdminTokens
@@ -134,10 +137,17 @@ type Loaded struct {
 	// Command is what the arguments ask for: "" (run), "version", "help", "config check" or
 	// "config explain".
 	Command string
-	// Warnings are one line each, about variables that are not read.
+	// Output is how a command is to print: "table", or "json" where it can.
+	Output string
+	// Warnings are one line each: variables that are not read, and what is seldom meant. Like a
+	// problem, each begins with the name of what was given.
 	Warnings []string
 
-	origins map[string]string // setting's name to where its value came from
+	file       string            // that --config names, "" where it does not
+	fileOrigin string            // who named it
+	fileEmpty  bool              // nothing at all is in it
+	unread     []string          // warnings about variables
+	origins    map[string]string // setting's name to where its value came from
 }
 
 // Error says what is wrong with the configuration, all of it.
@@ -164,17 +174,18 @@ func Load(args, env []string) (*Loaded, error) {
 	l := &Loaded{origins: make(map[string]string)}
 	var problems []string
 
-	flags, command, bad := parseArgs(args)
+	flags, words, bad := parseArgs(args)
 	problems = append(problems, bad...)
-	l.Command = command
-	if command == "help" || command == "version" {
+	l.Command, l.Output = words.command, words.output
+	if l.Command == "help" || l.Command == "version" {
 		return l, nil
 	}
-	variables, warnings := parseEnv(env)
-	l.Warnings = warnings
+	variables, unread := parseEnv(env)
+	l.unread = unread
 	var file []given
 	if path, origin := configFile(flags, variables); path != "" {
-		file, bad = parseFile(path, origin)
+		l.file, l.fileOrigin = path, origin
+		file, bad = l.parseFile(path, origin)
 		problems = append(problems, bad...)
 	}
 
@@ -186,6 +197,7 @@ func Load(args, env []string) (*Loaded, error) {
 	if len(problems) > 0 {
 		return l, &Error{Problems: problems}
 	}
+	l.Warnings = slices.Concat(l.unread, l.risks(thisMachine()))
 	return l, nil
 }
 

@@ -41,7 +41,7 @@ var each = []struct {
 	{"summary-interval", "1m", "1m0s", "SESSION_CLEANUP_INTERVAL=300", "5m0s", "0s", "-1"},
 	{"tick", "1ms", "1ms", "", "", "2m", ""},
 	{"wheel", "russellluo", "russellluo", "", "", "wooden", ""},
-	{"token", "s3cret", "(set, not shown)", "EXAI_WS_TOKEN=old", "(set, not shown)", " ", " "},
+	{"token", "s3cret", "(set, not shown)", "EXAI_WS_TOKEN=0ldS3cr", "(set, not shown)", " ", " "},
 	{"token-file", "TOKENS", "TOKENS", "", "", "/does/not/exist", ""},
 	{"origin", "https://a.example", "https://a.example", "", "", "a.example", ""},
 	{"hello-timeout", "1s", "1s", "EXAI_WS_HELLO_TIMEOUT=2.5", "2.5s", "0", "0"},
@@ -67,6 +67,7 @@ var each = []struct {
 	{"drain-window", "0", "0s", "", "", "-30s", ""},
 	{"log-level", "Debug", "debug", "LOG_LEVEL=WARNING", "warn", "loud", "loud"},
 	{"log-format", "json", "json", "", "", "xml", ""},
+	{"audit-log", "/var/log/a.jsonl", "/var/log/a.jsonl", "", "", " ", ""},
 }
 
 // beside are variables without which a setting cannot stand.
@@ -140,8 +141,8 @@ func accept(t *testing.T, name, want, origin string, args, env []string) {
 	if l.origins[name] != origin {
 		t.Errorf("Load(%q, %q): %s is from %q, want %q", args, env, name, l.origins[name], origin)
 	}
-	if len(l.Warnings) > 0 {
-		t.Errorf("Load(%q, %q) warns %q", args, env, l.Warnings)
+	if len(l.unread) > 0 {
+		t.Errorf("Load(%q, %q) warns %q", args, env, l.unread)
 	}
 }
 
@@ -224,8 +225,8 @@ func TestLoad_AllProblemsAtOnce(t *testing.T) {
 		"tick: 1h\nwheeel: native\ngrace: 1s\ngrace: 2s\nconfig: x\npath: {}\n")
 	_, err := Load(
 		[]string{
-			"--tick=0", "--frobnicate", "--config", file, "-tick", "--path", "x", "--path", "y",
-			"start", "--wheel",
+			"--tick=0", "--frobnicate", "hard", "--froth", "--config", file, "-tick",
+			"--path", "x", "--path", "y", "start", "--wheel",
 		},
 		[]string{"CURFEW_MAX_SESSIONS=many", "SESSION_TIMEOUT_SECS=soon", "EXAI_WS_PORT=http"},
 	)
@@ -235,6 +236,7 @@ func TestLoad_AllProblemsAtOnce(t *testing.T) {
 	}
 	want := []string{
 		"--frobnicate: unknown flag",
+		"--froth: unknown flag",
 		"-tick: unknown flag",
 		"--wheel: needs a value",
 		`"start": unknown command`,
@@ -379,12 +381,23 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range [][]string{
-		{"SETTING", "VALUE", "FROM", "ALSO READ"},
-		{"idle-timeout", "1m0s", "SESSION_TIMEOUT_SECS", "SESSION_TIMEOUT_SECS"},
-		{"tick", "20ms", "--tick"},
-		{"listen", "127.0.0.1:8079", "default", "EXAI_WS_HOST, EXAI_WS_PORT"},
-		{"token", "(set, not shown)", "EXAI_WS_TOKEN", "EXAI_WS_TOKEN"},
-		{"token-file", "-", "default"},
+		{"SETTING", "VALUE", "FROM", "DEFAULT", "LIVE", "ALSO READ", "MEANING"},
+		{
+			"idle-timeout", "1m0s", "SESSION_TIMEOUT_SECS", "1h", "restart",
+			"SESSION_TIMEOUT_SECS", "ends a session this long after its last message",
+		},
+		{"tick", "20ms", "--tick", "10ms", "restart", "-", "resolution of expiry"},
+		{
+			"listen", "127.0.0.1:8079", "default", "127.0.0.1:8079", "restart",
+			"EXAI_WS_HOST, EXAI_WS_PORT", "address that clients dial",
+		},
+		{
+			"token", "(set, not shown)", "EXAI_WS_TOKEN", "-", "live", "EXAI_WS_TOKEN",
+			findSetting("token").help,
+		},
+		{
+			"token-file", "-", "default", "-", "live", "-", findSetting("token-file").help,
+		},
 		{"warning: CURFEW_X: unknown variable, not read"},
 	} {
 		if !hasLine(b.String(), want) {

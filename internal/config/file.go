@@ -5,30 +5,36 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// fileBytesMax bounds what is read of a configuration or token file.
+// fileBytesMax bounds what is read of a file.
 const fileBytesMax = 1 << 20
 
 // parseFile reads the YAML file at path, a mapping from settings' names to values. origin is who
 // named the file; problems with the file as a whole are reported under it.
-func parseFile(path, origin string) (layer []given, problems []string) {
+func (l *Loaded) parseFile(path, origin string) (layer []given, problems []string) {
 	whole := func(err error) ([]given, []string) {
 		return nil, []string{fmt.Sprintf("%s: %v", origin, err)}
 	}
-	data, err := readFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return whole(err)
 	}
+	l.fileEmpty = len(data) == 0
 	var doc, second yaml.Node
 	d := yaml.NewDecoder(bytes.NewReader(data))
 	if err := d.Decode(&doc); errors.Is(err, io.EOF) {
 		return nil, nil // an empty file sets nothing
 	} else if err != nil {
+		if strings.Contains(err.Error(), "unknown anchor") { // and names it, which may be a secret
+			err = errors.New("a value that begins with * must stand in quotes")
+		}
 		return whole(fmt.Errorf("%s: %w", path, err))
 	}
 	if err := d.Decode(&second); !errors.Is(err, io.EOF) {
@@ -95,7 +101,7 @@ func scalars(s *setting, n *yaml.Node) ([]string, error) {
 // ReadTokens reads shared secrets from a file, one a line. Blank lines and the space around a token
 // do not count. A file without any is an error: it would let everybody in.
 func ReadTokens(path string) ([]string, error) {
-	data, err := readFile(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -111,8 +117,10 @@ func ReadTokens(path string) ([]string, error) {
 	return tokens, nil
 }
 
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// ReadFile reads a file that settings name, of a size that such files have. A pipe that nobody
+// writes to is an error, rather than to wait for a writer.
+func ReadFile(path string) ([]byte, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +131,9 @@ func readFile(path string) ([]byte, error) {
 	}
 	if len(data) > fileBytesMax {
 		return nil, fmt.Errorf("%s: larger than %d bytes", path, fileBytesMax)
+	}
+	if info, err := f.Stat(); err == nil && info.Mode()&fs.ModeNamedPipe != 0 && len(data) == 0 {
+		return nil, fmt.Errorf("%s: is a pipe that nobody writes to", path)
 	}
 	return data, nil
 }

@@ -10,29 +10,53 @@ import (
 // commands are the words that may stand among the flags.
 var commands = []string{"", "version", "help", "config check", "config explain"}
 
+// The flags that say how a command prints; they are no settings.
+const (
+	outputShort = "-o"
+	outputLong  = "--output"
+)
+
+// outputs are the ways to print.
+var outputs = []string{OutputTable, OutputJSON}
+
+// The values of Loaded.Output.
+const (
+	OutputTable = "table"
+	OutputJSON  = "json"
+)
+
+// words is what arguments say besides settings.
+type words struct{ command, output string }
+
 // parseArgs reads --name value, --name=value, --name of a setting that is on or off, and the
 // command's words, in any order. A flag that is given again replaces what it was, or adds to it
 // where it is a list.
-func parseArgs(args []string) (layer []given, command string, problems []string) {
-	var words []string
+func parseArgs(args []string) (layer []given, w words, problems []string) {
+	var plain []string
+	w.output = OutputTable
+	outputFlag := ""
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "-h" || arg == "--help" {
-			return nil, "help", nil
+			return nil, words{command: "help"}, nil
 		}
 		if !strings.HasPrefix(arg, "-") {
-			words = append(words, arg)
+			plain = append(plain, arg)
 			continue
 		}
 		flag, value, hasValue := strings.Cut(arg, "=")
+		isOutput := flag == outputShort || flag == outputLong
 		s := findSetting(strings.TrimPrefix(flag, "--"))
-		if s == nil || !strings.HasPrefix(flag, "--") {
+		if !isOutput && (s == nil || !strings.HasPrefix(flag, "--")) {
 			problems = append(problems, flag+": unknown flag")
+			if !hasValue && i+1 < len(args) && !isWord(args[i+1]) {
+				i++ // it is no command, and so was meant as the value
+			}
 			continue
 		}
 		switch {
 		case hasValue:
-		case s.bare:
+		case !isOutput && s.bare:
 			value = "true"
 		default:
 			if i++; i == len(args) {
@@ -41,13 +65,38 @@ func parseArgs(args []string) (layer []given, command string, problems []string)
 			}
 			value = args[i]
 		}
-		layer = addFlag(layer, s, flag, value)
+		if isOutput {
+			w.output, outputFlag = value, flag
+		} else {
+			layer = addFlag(layer, s, flag, value)
+		}
 	}
-	command = strings.Join(words, " ")
-	if !slices.Contains(commands, command) {
-		problems = append(problems, fmt.Sprintf("%q: unknown command", command))
+	w.command = strings.Join(plain, " ")
+	if !slices.Contains(commands, w.command) {
+		problems = append(problems, fmt.Sprintf("%q: unknown command", w.command))
 	}
-	return layer, command, problems
+	return layer, w, append(problems, w.check(outputFlag)...)
+}
+
+// isWord says whether an argument is a flag, or begins a command.
+func isWord(arg string) bool {
+	return strings.HasPrefix(arg, "-") || slices.ContainsFunc(commands, func(c string) bool {
+		first, _, _ := strings.Cut(c, " ")
+		return first == arg
+	})
+}
+
+// check says what is wrong with the output that a flag asked for.
+func (w words) check(flag string) []string {
+	switch {
+	case flag == "":
+	case w.command != "config explain":
+		return []string{flag + ": goes with config explain only"}
+	case !slices.Contains(outputs, w.output):
+		return []string{fmt.Sprintf("%s: %q is not %s", flag, w.output,
+			strings.Join(outputs, " or "))}
+	}
+	return nil
 }
 
 func addFlag(layer []given, s *setting, flag, value string) []given {
@@ -70,8 +119,9 @@ func Usage(w io.Writer) error {
 
 Usage:
   curfewd [flags]
-  curfewd config check [flags]    says what is wrong with the configuration
-  curfewd config explain [flags]  shows each value and where it came from
+  curfewd config check [flags]    says what is wrong with the configuration, and what is unwise
+  curfewd config explain [flags]  shows each value, where it came from and what it means;
+                                  -o json prints the same for programs
   curfewd version
 
 Flags:
@@ -90,6 +140,8 @@ Flags:
 	b.WriteString(`
 Each flag can be a variable: --idle-timeout is CURFEW_IDLE_TIMEOUT. Flags win over variables,
 variables over the file, the file over defaults. Durations are 90s, 5m, 1h30m and the like.
+On SIGHUP the file, the token files and the certificate are read again; config explain says which
+settings change then without a restart.
 `)
 	return writeTable(w, b.String())
 }

@@ -18,6 +18,7 @@ type setting struct {
 	secret   bool // never shown, never in a message
 	flagOnly bool // no YAML key
 	bare     bool // a flag without a value means true; one with a value is --name=value
+	live     bool // a change is taken over while the daemon runs; see Take
 	field    field
 	help     string
 }
@@ -49,6 +50,12 @@ const (
 	modeGoroutine = "goroutine"
 )
 
+// Values that others ask for by name.
+const (
+	wheelRussellLuo = "russellluo"
+	touchAny        = "any"
+)
+
 // What happens at a limit of sessions.
 const (
 	limitReject    = "reject"
@@ -73,15 +80,15 @@ var settings = []setting{
 		field: adminAddress{func(c *Config) *string { return &c.Admin }},
 		help:  "address of the operator's API; empty: none",
 	}, {
-		name: "admin-token", arg: "SECRET", secret: true,
+		name: "admin-token", arg: "SECRET", secret: true, live: true,
 		field: text{func(c *Config) *string { return &c.adminToken }},
 		help:  "secret that operators must show; others can see flags: prefer --admin-token-file",
 	}, {
-		name: "admin-token-file", arg: "FILE",
+		name: "admin-token-file", arg: "FILE", live: true,
 		field: text{func(c *Config) *string { return &c.AdminTokenFile }},
 		help:  "file of operators' secrets, one a line, any is good; read again on SIGHUP",
 	}, {
-		name: "admin-read-only", def: "off", bare: true,
+		name: "admin-read-only", def: "off", bare: true, live: true,
 		field: boolean{toggle{func(c *Config) *bool { return &c.AdminReadOnly }}},
 		help:  "the operator's API shows everything and changes nothing",
 	}, {
@@ -105,36 +112,37 @@ var settings = []setting{
 		field: integer{at: func(c *Config) *int { return &c.MaxSessions }, min: 0, max: 1<<31 - 1},
 		help:  "sessions that may live at once; 0: no limit but memory",
 	}, {
-		name: "on-session-limit", arg: "reject|evict-idle", def: limitReject,
+		name: "on-session-limit", arg: "reject|evict-idle", def: limitReject, live: true,
 		field: choice{func(c *Config) *string { return &c.OnSessionLimit }, limitChoices},
 		help:  "who has to go at --max-sessions: the newcomer, or the session idle longest",
 	}, {
-		name: "max-sessions-per-user", arg: "N", def: "0",
+		name: "max-sessions-per-user", arg: "N", def: "0", live: true,
 		field: integer{
 			at:  func(c *Config) *int { return &c.MaxSessionsPerUser },
 			min: 0, max: 1<<31 - 1,
 		},
 		help: "sessions that one user may have; 0: no limit",
 	}, {
-		name: "on-user-limit", arg: "reject|evict-idle", def: limitEvictIdle,
+		name: "on-user-limit", arg: "reject|evict-idle", def: limitEvictIdle, live: true,
 		field: choice{func(c *Config) *string { return &c.OnUserLimit }, limitChoices},
 		help:  "who has to go at --max-sessions-per-user, of that user's sessions",
 	}, {
 		name: "max-connections-per-ip", arg: "N", def: "0", old: same("MAX_CONNECTIONS_PER_IP"),
+		live: true,
 		field: integer{
 			at:  func(c *Config) *int { return &c.MaxConnectionsPerIP },
 			min: 0, max: 1<<31 - 1,
 		},
 		help: "connections that one address may have; 0: no limit",
 	}, {
-		name: "max-refused-hellos", arg: "N", def: "20",
+		name: "max-refused-hellos", arg: "N", def: "20", live: true,
 		field: integer{
 			at:  func(c *Config) *int { return &c.MaxRefusedHellos },
 			min: 1, max: 1<<31 - 1,
 		},
 		help: "refused hellos of one address in a minute after which it has to wait",
 	}, {
-		name: "summary-interval", arg: "DURATION", def: "5m",
+		name: "summary-interval", arg: "DURATION", def: "5m", live: true,
 		old:   seconds("SESSION_CLEANUP_INTERVAL"),
 		field: duration{at: func(c *Config) *time.Duration { return &c.SummaryInterval }},
 		help:  "how often the count of expired sessions is logged; expiry never waits for it",
@@ -149,19 +157,19 @@ var settings = []setting{
 		name: "wheel", arg: "native|russellluo", def: "native",
 		field: choice{
 			func(c *Config) *string { return &c.Wheel },
-			[]string{"native", "russellluo"},
+			[]string{"native", wheelRussellLuo},
 		},
 		help: "implementation of the timing wheel",
 	}, {
-		name: "token", arg: "SECRET", old: same("EXAI_WS_TOKEN"), secret: true,
+		name: "token", arg: "SECRET", old: same("EXAI_WS_TOKEN"), secret: true, live: true,
 		field: text{func(c *Config) *string { return &c.token }},
 		help:  "shared secret that clients must show; others can see flags: prefer --token-file",
 	}, {
-		name: "token-file", arg: "FILE",
+		name: "token-file", arg: "FILE", live: true,
 		field: text{func(c *Config) *string { return &c.TokenFile }},
 		help:  "file of shared secrets, one a line, any is good; read again on SIGHUP",
 	}, {
-		name: "origin", arg: "ORIGIN", list: true,
+		name: "origin", arg: "ORIGIN", list: true, live: true,
 		field: list{func(c *Config) *[]string { return &c.Origins }, checkOrigin},
 		help:  "Origin of browsers that is welcome beside the server's own; *: any",
 	}, {
@@ -184,7 +192,7 @@ var settings = []setting{
 		},
 		help: "largest message of a client",
 	}, {
-		name: "session-max-inflight", arg: "N", def: "8",
+		name: "session-max-inflight", arg: "N", def: "8", live: true,
 		old: same("EXAI_WS_SESSION_MAX_INFLIGHT"),
 		field: integer{
 			at:  func(c *Config) *int { return &c.SessionMaxInflight },
@@ -192,7 +200,7 @@ var settings = []setting{
 		},
 		help: "calls of one session that may run at once",
 	}, {
-		name: "global-max-inflight", arg: "N", def: "24",
+		name: "global-max-inflight", arg: "N", def: "24", live: true,
 		old: same("EXAI_WS_GLOBAL_MAX_INFLIGHT"),
 		field: integer{
 			at:  func(c *Config) *int { return &c.GlobalMaxInflight },
@@ -236,11 +244,11 @@ var settings = []setting{
 		field: integer{at: func(c *Config) *int { return &c.Loops }, min: 0, max: loopsMax},
 		help:  "loops of --mode epoll; 0: one a core (GOMAXPROCS)",
 	}, {
-		name: "tls-cert", arg: "FILE",
+		name: "tls-cert", arg: "FILE", live: true,
 		field: text{func(c *Config) *string { return &c.TLSCert }},
 		help:  "certificate and its chain, in PEM; read again on SIGHUP; needs --tls-key",
 	}, {
-		name: "tls-key", arg: "FILE",
+		name: "tls-key", arg: "FILE", live: true,
 		field: text{func(c *Config) *string { return &c.TLSKey }},
 		help:  "private key of --tls-cert, in PEM; read again on SIGHUP",
 	}, {
@@ -260,25 +268,31 @@ var settings = []setting{
 		field: duration{at: func(c *Config) *time.Duration { return &c.BackendTimeout }},
 		help:  "how long the application may take for an answer",
 	}, {
-		name: "backend-token-file", arg: "FILE",
+		name: "backend-token-file", arg: "FILE", live: true,
 		field: text{func(c *Config) *string { return &c.BackendTokenFile }},
 		help:  "file of the secret that the application is shown with each event",
 	}, {
 		name: "touch-on", arg: "message|any", def: "message",
-		field: choice{func(c *Config) *string { return &c.TouchOn }, []string{"message", "any"}},
+		field: choice{func(c *Config) *string { return &c.TouchOn }, []string{"message", touchAny}},
 		help:  "what keeps a session alive: messages, or pings and pongs too",
 	}, {
-		name: "drain-window", arg: "DURATION", def: "30s",
+		name: "drain-window", arg: "DURATION", def: "30s", live: true,
 		field: duration{at: func(c *Config) *time.Duration { return &c.DrainWindow }, zero: true},
 		help:  "time over which a stopping daemon spreads its closes; 0: at once",
 	}, {
 		name: "log-level", arg: "LEVEL", def: "info", old: []oldName{{"LOG_LEVEL", oldLevel}},
+		live:  true,
 		field: level{},
 		help:  "debug, info, warn or error",
 	}, {
 		name: "log-format", arg: "text|json", def: "text",
 		field: choice{func(c *Config) *string { return &c.LogFormat }, []string{"text", "json"}},
 		help:  "how a log line is written",
+	}, {
+		name: "audit-log", arg: "FILE|-",
+		field: text{func(c *Config) *string { return &c.AuditLog }},
+		help: "file that gets a line of JSON for each end of a session and each action of an " +
+			"operator; opened again on SIGHUP; -: stdout",
 	}, {
 		name: "config", arg: "FILE", flagOnly: true,
 		field: nothing{},

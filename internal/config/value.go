@@ -16,10 +16,12 @@ import (
 )
 
 // field is where in a Config a setting lives and what may stand there. parse gets at least one
-// value and exactly one where the setting is no list. Its error does not name the setting.
+// value and exactly one where the setting is no list. Its error does not name the setting. where
+// points to the value in a Config.
 type field interface {
 	parse(c *Config, values []string) error
 	show(c *Config) string
+	where(c *Config) any
 }
 
 var errEmpty = errors.New("must not be empty")
@@ -50,6 +52,8 @@ func (f duration) parse(c *Config, values []string) error {
 
 func (f duration) show(c *Config) string { return f.at(c).String() }
 
+func (f duration) where(c *Config) any { return f.at(c) }
+
 // integer is a whole number between min and max.
 type integer struct {
 	at       func(*Config) *int
@@ -70,6 +74,8 @@ func (f integer) parse(c *Config, values []string) error {
 
 func (f integer) show(c *Config) string { return strconv.Itoa(*f.at(c)) }
 
+func (f integer) where(c *Config) any { return f.at(c) }
+
 // integer64 is an integer that may be larger than an int is on some machines.
 type integer64 struct {
 	at       func(*Config) *int64
@@ -89,6 +95,8 @@ func (f integer64) parse(c *Config, values []string) error {
 }
 
 func (f integer64) show(c *Config) string { return strconv.FormatInt(*f.at(c), 10) }
+
+func (f integer64) where(c *Config) any { return f.at(c) }
 
 // toggle is on or off.
 type toggle struct{ at func(*Config) *bool }
@@ -111,6 +119,8 @@ func (f toggle) show(c *Config) string {
 	}
 	return "off"
 }
+
+func (f toggle) where(c *Config) any { return f.at(c) }
 
 // boolean is a toggle that the usual words switch too.
 type boolean struct{ toggle }
@@ -143,6 +153,8 @@ func (f networks) parse(c *Config, values []string) error {
 
 func (f networks) show(c *Config) string { return f.at(c).String() }
 
+func (f networks) where(c *Config) any { return f.at(c) }
+
 // choice is one of a few words.
 type choice struct {
 	at   func(*Config) *string
@@ -159,6 +171,8 @@ func (f choice) parse(c *Config, values []string) error {
 
 func (f choice) show(c *Config) string { return *f.at(c) }
 
+func (f choice) where(c *Config) any { return f.at(c) }
+
 // text is anything but nothing.
 type text struct{ at func(*Config) *string }
 
@@ -171,6 +185,8 @@ func (f text) parse(c *Config, values []string) error {
 }
 
 func (f text) show(c *Config) string { return *f.at(c) }
+
+func (f text) where(c *Config) any { return f.at(c) }
 
 // list is any number of values that each pass check.
 type list struct {
@@ -193,6 +209,8 @@ func (f list) parse(c *Config, values []string) error {
 }
 
 func (f list) show(c *Config) string { return strings.Join(*f.at(c), ",") }
+
+func (f list) where(c *Config) any { return f.at(c) }
 
 // address is host:port. The host may be empty, for all of the machine's addresses.
 type address struct{ at func(*Config) *string }
@@ -218,6 +236,8 @@ func checkHostPort(v string) error {
 
 func (f address) show(c *Config) string { return *f.at(c) }
 
+func (f address) where(c *Config) any { return f.at(c) }
+
 // level is a log level.
 type level struct{}
 
@@ -235,6 +255,8 @@ func (level) parse(c *Config, values []string) error {
 
 func (level) show(c *Config) string { return strings.ToLower(c.LogLevel.String()) }
 
+func (level) where(c *Config) any { return &c.LogLevel }
+
 // nothing is a setting that Load itself reads.
 type nothing struct{}
 
@@ -246,6 +268,8 @@ func (nothing) parse(_ *Config, values []string) error {
 }
 
 func (nothing) show(*Config) string { return "" }
+
+func (nothing) where(*Config) any { return new(struct{}) }
 
 func checkPath(v string) error {
 	u, err := url.ParseRequestURI(v)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -261,6 +262,73 @@ func TestAdmin_Kicks(t *testing.T) {
 			}
 			_ = p.nc.Close()
 		}
+		http.DefaultClient.CloseIdleConnections()
+		d.settle()
+	})
+}
+
+// An operator's port under attack slows nobody who speaks WebSocket, keeps no operator out, and
+// keeps nothing in the end.
+func TestAdmin_Flood(t *testing.T) {
+	const held, streams, requests = 1000, 40, 150
+	eachMode(t, setup{args: operators, asks: true}, func(d *daemon) {
+		t := d.t
+		stay, _ := begin(t, d.addr, `{"op":"hello"}`)
+		var attack sync.WaitGroup
+		var conns []net.Conn
+		for i := range held { // more than may be open at once
+			c, err := net.Dial("tcp", d.admin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, c)
+			_, _ = io.WriteString(c, []string{
+				"", "GET /v1/sess", "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n",
+				"POST /v1/messages HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx",
+				"GET /v1/status HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+			}[i%5])
+		}
+		for range streams { // which nobody reads
+			c, err := net.Dial("tcp", d.admin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conns = append(conns, c)
+			_, _ = io.WriteString(c, "GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		}
+		for i, target := range []string{
+			"/v1/status", "/v1/sessions", "/v1/sessions?sort=-deadline&state=live", "/metrics",
+			"/debug/pprof/goroutine", "/v1/none", "/v1/sessions?limit=0",
+			"/debug/pprof/trace?seconds=0.01",
+		} {
+			attack.Go(func() {
+				for range requests / (1 + i/4) {
+					if _, _, err := d.operate(http.MethodGet, target, "", ""); err != nil {
+						t.Errorf("%s: %v", target, err)
+						return
+					}
+				}
+			})
+		}
+		attack.Go(func() {
+			for n := range requests {
+				if status, _, err := d.operate(http.MethodPost, "/v1/messages", "text/plain",
+					pushed(n, 100)); err != nil || status != http.StatusOK {
+					t.Errorf("a push gets %d, %v", status, err)
+					return
+				}
+			}
+		})
+		for n := range requests {
+			if got, ok := jsonPush(stay.said()); !ok || got != pushed(n, 100) {
+				t.Fatalf("%.60q came, want push %d", got, n)
+			}
+		}
+		attack.Wait()
+		for _, c := range conns {
+			c.Close()
+		}
+		_ = stay.nc.Close()
 		http.DefaultClient.CloseIdleConnections()
 		d.settle()
 	})

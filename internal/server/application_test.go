@@ -76,7 +76,9 @@ func (a *application) serve(w http.ResponseWriter, r *http.Request) {
 		case "broken":
 			w.WriteHeader(http.StatusInternalServerError)
 		}
-		w.Header().Set("Curfew-User", in.Token)
+		if in.Token != "" { // else nobody is named, since no header may be empty
+			w.Header().Set("Curfew-User", in.Token)
+		}
 	case "message":
 		a.note("%s %s message %s %s", session, user, r.Header.Get("Content-Type"), body)
 		w.Header().Set("Content-Type", r.Header.Get("Content-Type"))
@@ -371,6 +373,14 @@ func TestOperator_DrainEndsTheProcess(t *testing.T) {
 	}
 	if status, _ := r.operate("GET", "/livez", ""); status != 200 {
 		t.Errorf("livez of a draining daemon: %d", status)
+	}
+	_, answer := r.operate("GET", "/v1/status", "")
+	for _, want := range []string{
+		`"state":"draining"`, `"window_s":10,"connections":1,"remaining":1}`,
+	} {
+		if !strings.Contains(answer, want) {
+			t.Errorf("the status of a draining daemon has no %s: %s", want, answer)
+		}
 	}
 	for got := c.Next(); !strings.Contains(got, "goodbye"); got = c.Next() {
 		if strings.HasPrefix(got, "close") || got == "eof" {

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"log/slog"
 	"sync/atomic"
+
+	"github.com/curfew-go/curfew/internal/config"
 )
 
-// errNoCertificate ends handshakes before load; newDaemon loads before it listens.
+// errNoCertificate ends handshakes before use; newDaemon has one before it listens.
 var errNoCertificate = errors.New("no certificate is loaded")
 
 // certificate is what the daemon shows to TLS clients. It can be replaced while they come and go:
@@ -16,35 +18,57 @@ var errNoCertificate = errors.New("no certificate is loaded")
 type certificate struct {
 	log *slog.Logger
 
-	// Set by load, then only read.
-	certFile, keyFile string
-
-	current atomic.Pointer[tls.Certificate] // replaced by reload, read by handshakes
+	current atomic.Pointer[tls.Certificate] // replaced by use, read by handshakes
 }
 
-// load reads the certificate with its chain, and its key, from PEM files.
-func (c *certificate) load(certFile, keyFile string) error {
-	c.certFile, c.keyFile = certFile, keyFile
-	return c.reload()
-}
-
-// reload reads the files again. Where that fails, what was there stays. A key that belongs to
-// another certificate is an error; a certificate that is not valid at this time is not, since
-// clients may not mind, but it is logged.
-func (c *certificate) reload() error {
-	pair, err := tls.LoadX509KeyPair(c.certFile, c.keyFile)
-	if err != nil {
-		return fmt.Errorf("certificate %s with key %s: %w", c.certFile, c.keyFile, err)
+// load reads the configuration, and the certificate that it names; nil: none. Its error is a
+// *[config.Error] that says all that is wrong with both.
+func load(p *Process) (*config.Loaded, *tls.Certificate, error) {
+	loaded, err := config.Load(p.Args, p.Env)
+	var bad *config.Error
+	if err != nil && !errors.As(err, &bad) {
+		return nil, nil, err
 	}
-	c.current.Store(&pair)
+	if loaded.TLSCert == "" || loaded.TLSKey == "" {
+		return loaded, nil, err
+	}
+	pair, certErr := readCertificate(loaded.TLSCert, loaded.TLSKey)
+	if certErr != nil {
+		if bad == nil {
+			bad = new(config.Error)
+		}
+		bad.Problems = append(bad.Problems, loaded.Origin("tls-cert")+": "+certErr.Error())
+		err = bad
+	}
+	return loaded, pair, err
+}
+
+// readCertificate reads a certificate with its chain, and its key, from PEM files. A key that
+// belongs to another certificate is an error.
+func readCertificate(certFile, keyFile string) (*tls.Certificate, error) {
+	cert, certErr := config.ReadFile(certFile)
+	key, keyErr := config.ReadFile(keyFile)
+	pair, err := tls.Certificate{}, errors.Join(certErr, keyErr)
+	if err == nil {
+		pair, err = tls.X509KeyPair(cert, key)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("certificate %s with key %s: %s", certFile, keyFile, oneLine(err))
+	}
+	return &pair, nil
+}
+
+// use shows pair, which was read from certFile, from now on. One that is not valid at this time is
+// shown, since clients may not mind, but it is logged.
+func (c *certificate) use(certFile string, pair *tls.Certificate) {
+	c.current.Store(pair)
 	leaf, t := pair.Leaf, now()
 	switch {
 	case t.After(leaf.NotAfter):
-		c.log.Warn("the certificate has expired", "file", c.certFile, "since", leaf.NotAfter)
+		c.log.Warn("the certificate has expired", "file", certFile, "since", leaf.NotAfter)
 	case t.Before(leaf.NotBefore):
-		c.log.Warn("the certificate is not valid yet", "file", c.certFile, "until", leaf.NotBefore)
+		c.log.Warn("the certificate is not valid yet", "file", certFile, "until", leaf.NotBefore)
 	}
-	return nil
 }
 
 // config is the server's side of TLS.

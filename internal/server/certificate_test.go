@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"io"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
@@ -175,7 +174,7 @@ func TestTLS_HangupReadsTheCertificateAgain(t *testing.T) {
 	} {
 		broken()
 		r.signals <- syscall.SIGHUP
-		line := r.logged("the old certificate stays")
+		line := r.logged("the old settings stay")
 		if text, _ := line["error"].(string); !strings.Contains(text, p.cert) {
 			t.Errorf("%s: logged %v, want the name of the file", what, line)
 		}
@@ -189,7 +188,7 @@ func TestTLS_HangupReadsTheCertificateAgain(t *testing.T) {
 	old.Want("text still here")
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
-	if n := strings.Count(r.log.text.String(), "the old certificate stays"); n != 3 {
+	if n := strings.Count(r.log.text.String(), "the old settings stay"); n != 3 {
 		t.Errorf("%d errors were logged for 3 files", n)
 	}
 }
@@ -221,13 +220,14 @@ func TestTLS_BadCertificateIsNoStart(t *testing.T) {
 		})
 	}
 	p.writeFile(p.key, []byte("no key"))
-	if err := run(); ExitCode(err) != 1 || !strings.Contains(err.Error(), p.key) {
+	if err := run(); ExitCode(err) != 2 || !strings.Contains(err.Error(), "--tls-cert: ") ||
+		!strings.Contains(err.Error(), p.key) {
 		t.Errorf("with a bad key Run = %v, want the name of the file", err)
 	}
 	if err := os.Remove(p.cert); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), p.cert) {
+	if err := run(); ExitCode(err) != 2 || !strings.Contains(err.Error(), p.cert+": no such") {
 		t.Errorf("without a file Run = %v, want its name", err)
 	}
 }
@@ -265,4 +265,35 @@ func TestSignal_HangupWithNothingToRead(t *testing.T) {
 	r := start(t, nil, nil)
 	r.signals <- syscall.SIGHUP
 	r.logged("nothing to read again")
+}
+
+// config check says what a start would say.
+func TestTLS_CheckReadsTheCertificate(t *testing.T) {
+	p := newPair(t)
+	check := func() error {
+		return Run(t.Context(), Process{
+			Args: p.args("config", "check"), Stdout: io.Discard, Stderr: io.Discard,
+		})
+	}
+	if err := check(); err != nil {
+		t.Errorf("a good certificate: %v", err)
+	}
+	p.writeFile(p.key, []byte("no key"))
+	if err := check(); ExitCode(err) != 2 || !strings.Contains(err.Error(), "--tls-cert: ") ||
+		!strings.Contains(err.Error(), p.key) {
+		t.Errorf("with a bad key: %v, want the name of the file", err)
+	}
+}
+
+// What is wrong with the certificate is said with all the rest.
+func TestTLS_BadCertificateIsSaidWithTheRest(t *testing.T) {
+	p := newPair(t)
+	p.writeFile(p.key, []byte("no key"))
+	err := Run(t.Context(), Process{
+		Args: p.args("--tick", "0", "config", "check"), Stdout: io.Discard, Stderr: io.Discard,
+	})
+	if ExitCode(err) != 2 || !strings.Contains(err.Error(), "--tick: ") ||
+		!strings.Contains(err.Error(), "\n--tls-cert: ") {
+		t.Errorf("exit code %d: %v", ExitCode(err), err)
+	}
 }

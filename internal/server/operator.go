@@ -6,11 +6,14 @@ import (
 	"iter"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/curfew-go/curfew/internal/admin"
+	"github.com/curfew-go/curfew/internal/audit"
 	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/config"
+	"github.com/curfew-go/curfew/internal/dashboard"
 	"github.com/curfew-go/curfew/internal/gateway"
 )
 
@@ -34,8 +37,16 @@ func (d *daemon) openOperator() (*operator, error) {
 	if err != nil {
 		return nil, err
 	}
+	scraped, err := d.metrics()
+	if err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
 	s, err := admin.New(admin.Options{
 		Addr: l.Addr(), Sessions: sessions{d.gateway}, Ready: d.ready, Drain: d.askDrain,
+		Status: d.status, Settings: d.settings, LogLevel: d.level,
+		Metrics: scraped, Dashboard: dashboard.Handler(),
+		Warnings: d.warnings,
+		Events:   &d.events, OnAction: d.noteAction,
 		Tokens: c.AdminTokens, ReadOnly: c.AdminReadOnly,
 		MaxMessageBytes: int64(c.MaxMessageBytes), Logger: d.log,
 	})
@@ -96,18 +107,60 @@ func (d *daemon) askDrain() {
 	}
 }
 
+// noteAction keeps in the log what an operator did, or was not let do. Messages that were pushed
+// are the daily work of an application, and would fill it.
+func (d *daemon) noteAction(a admin.Action) {
+	level := slog.LevelInfo
+	if a.Error == "" && strings.HasSuffix(a.Path, "/messages") {
+		level = slog.LevelDebug
+	}
+	attributes := []any{
+		"method", a.Method, "path", a.Path, "remote", a.Remote, "status", a.Status,
+	}
+	if a.Error != "" {
+		attributes = append(attributes, "error", a.Error, "missed", a.Missed)
+	}
+	d.log.Log(context.Background(), level, "an operator's action", attributes...)
+	d.audit.Action(audit.Action(a))
+}
+
+// publish tells operators what happened to a session.
+func (d *daemon) publish(e gateway.Event) {
+	t := admin.EventType(e.Type)
+	if e.Type == gateway.EventEnd {
+		t = admin.EventDisconnect
+		switch e.Reason {
+		case gateway.ReasonIdle, gateway.ReasonLifetime, gateway.ReasonWindow:
+			t = admin.EventExpire
+		}
+	}
+	d.events.Publish(admin.Event{
+		Type: t, Session: e.Session, User: e.User, Remote: e.Remote, Protocol: e.Protocol,
+		Reason: string(e.Reason),
+	})
+}
+
 // sessions are the gateway's, as the operator's API wants them.
 type sessions struct{ g *gateway.Gateway }
 
-// All is all of them.
-func (s sessions) All() iter.Seq[admin.Session] {
-	return func(yield func(admin.Session) bool) {
-		for d := range s.g.Sessions() {
-			if !yield(sessionOf(&d)) {
+// Outlines is all of them after one.
+func (s sessions) Outlines(after uint64) iter.Seq[admin.Outline] {
+	return func(yield func(admin.Outline) bool) {
+		for o := range s.g.Outlines(after) {
+			if !yield(admin.Outline{
+				Ref: o.Ref, State: admin.State(o.State), User: o.User,
+				Created: o.Created, LastActivity: o.LastActivity, Deadline: o.Deadline,
+			}) {
 				return
 			}
 		}
 	}
+}
+
+// At is the one that an outline is of.
+func (s sessions) At(ref uint64) (admin.Session, bool) {
+	d, ok := s.g.At(ref)
+	return sessionOf(&d), ok
 }
 
 // Get is one of them.

@@ -5,8 +5,8 @@
 //	os.Exit(server.ExitCode(err))
 //
 // The first SIGTERM or SIGINT (or the end of ctx) drains: nobody is accepted any more, and the
-// clients are let go evenly over --drain-window. A second one ends at once. SIGHUP reads the token
-// files and the certificate again.
+// clients are let go evenly over --drain-window. A second one ends at once. SIGHUP reads the
+// configuration again and takes over what may change; see reload.go.
 package server
 
 import (
@@ -24,11 +24,13 @@ import (
 	"time"
 
 	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/admin"
+	"github.com/curfew-go/curfew/internal/audit"
 	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/config"
 	"github.com/curfew-go/curfew/internal/gateway"
-	"github.com/curfew-go/curfew/internal/handshake"
 	"github.com/curfew-go/curfew/internal/netloop"
+	"github.com/curfew-go/curfew/internal/notify"
 )
 
 // ErrInterrupted is returned by Run when a second signal cut the drain short.
@@ -37,7 +39,7 @@ var ErrInterrupted = errors.New("interrupted before the drain was over")
 // Process is what a process is given from outside.
 type Process struct {
 	Args    []string // without the program's name
-	Env     []string // NAME=value
+	Env     []string // NAME=value; of it Variables are for this process alone
 	Stdout  io.Writer
 	Stderr  io.Writer // the log
 	Signals <-chan os.Signal
@@ -46,7 +48,7 @@ type Process struct {
 
 // Run does what the arguments ask for. Serving, it returns after a drain.
 func Run(ctx context.Context, p Process) error {
-	loaded, err := config.Load(p.Args, p.Env)
+	loaded, pair, err := load(&p)
 	if err != nil {
 		return err
 	}
@@ -68,7 +70,7 @@ func Run(ctx context.Context, p Process) error {
 	case "config explain":
 		return loaded.Explain(p.Stdout)
 	}
-	d, err := newDaemon(loaded, p)
+	d, err := newDaemon(loaded, pair, p)
 	if err != nil {
 		return err
 	}
@@ -90,41 +92,61 @@ func ExitCode(err error) int {
 // daemon is a gateway with its listener and what it needs of the process.
 type daemon struct {
 	// Set by newDaemon, then only read.
-	config   config.Config
+	config   config.Config // as at the start; inForce has what may change
+	process  Process
+	version  string
+	started  time.Time
+	level    *slog.LevelVar
 	log      *slog.Logger
-	signals  <-chan os.Signal
 	tokens   *gateway.Tokens
 	backend  backend.Backend
 	gateway  *gateway.Gateway
 	listener net.Listener
 	operator *operator    // nil: none
+	events   admin.Events // of sessions, for operators who listen
 	tls      *certificate // nil: no TLS
 	summary  *summary
+	audit    *audit.Log       // nil: none
+	manager  *notify.Notifier // nil: none
 
+	inForce atomic.Pointer[config.Loaded] // replaced by reload
+	origins atomic.Pointer[originRule]    // of inForce
+
+	hangups    chan struct{} // to reloads; room for one
 	draining   atomic.Bool
-	drainAsked chan struct{} // by the operator; room for one
+	drainedAt  atomic.Pointer[time.Time] // when the drain began; nil: it has not
+	drained    atomic.Int64              // connections that there were then; set before drainedAt
+	drainAsked chan struct{}             // by the operator; room for one
 }
 
-func newDaemon(loaded *config.Loaded, p Process) (*daemon, error) {
+// newDaemon makes a daemon that shows pair to its clients; nil: that does not speak TLS.
+func newDaemon(loaded *config.Loaded, pair *tls.Certificate, p Process) (*daemon, error) {
 	c := loaded.Config
 	d := &daemon{
-		config: c, log: newLogger(c, p.Stderr), signals: p.Signals, tokens: new(gateway.Tokens),
-		drainAsked: make(chan struct{}, 1),
+		config: c, process: p, version: p.Version, started: now(), level: new(slog.LevelVar),
+		tokens: new(gateway.Tokens), drainAsked: make(chan struct{}, 1),
+		hangups: make(chan struct{}, 1),
 	}
+	d.inForce.Store(loaded)
+	d.level.Set(c.LogLevel)
+	d.log = newLogger(c, d.level, p.Stderr)
 	d.tokens.Set(c.Tokens)
-	for _, w := range loaded.Warnings {
-		d.log.Warn("configuration", "problem", w)
-	}
-	if c.TLSCert != "" {
+	d.logConfiguration(loaded)
+	if pair != nil {
 		d.tls = &certificate{log: d.log}
-		if err := d.tls.load(c.TLSCert, c.TLSKey); err != nil {
-			return nil, err
-		}
+		d.tls.use(c.TLSCert, pair)
 	}
-	if err := d.open(); err != nil {
+	var err error
+	if d.manager, err = notify.FromEnvironment(p.Env, os.Getpid()); err != nil {
+		d.log.Warn("the service manager is not told everything", "error", err)
+	}
+	if err := d.openAudit(); err != nil {
 		return nil, err
 	}
-	d.summary = &summary{log: d.log, stats: d.gateway.Stats}
+	if err := d.open(); err != nil {
+		return nil, errors.Join(err, d.closeAudit())
+	}
+	d.summary = &summary{log: d.log, counts: d.gateway.Counts, pace: make(chan time.Duration, 1)}
 	d.log.Info("listening", "address", d.listener.Addr().String(), "paths", c.Paths,
 		"admin", d.operator.address(), "mode", c.Mode, "tls", d.tls != nil,
 		"version", p.Version, "pid", os.Getpid())
@@ -139,7 +161,7 @@ func (d *daemon) open() (err error) {
 	if d.listener, err = netloop.Listen(context.Background(), d.config.Listen); err != nil {
 		return errors.Join(err, d.closeBackend(context.Background(), abortPatience))
 	}
-	if d.gateway, err = gateway.New(d.options(d.listener)); err != nil {
+	if d.gateway, err = gateway.New(d.options()); err != nil {
 		return errors.Join(err, d.listener.Close(),
 			d.closeBackend(context.Background(), abortPatience))
 	}
@@ -159,7 +181,7 @@ func (d *daemon) tlsConfig() *tls.Config {
 }
 
 // options are the gateway's, as the configuration says.
-func (d *daemon) options(l net.Listener) gateway.Options {
+func (d *daemon) options() gateway.Options {
 	c := d.config
 	o := gateway.Options{
 		IdleTimeout: c.IdleTimeout, Grace: c.Grace, MaxLifetime: c.MaxLifetime,
@@ -168,11 +190,16 @@ func (d *daemon) options(l net.Listener) gateway.Options {
 		MaxSessionsPerUser: c.MaxSessionsPerUser, EvictUsersIdle: c.OnUserLimit == evictIdle,
 		SessionMaxInflight: c.SessionMaxInflight, GlobalMaxInflight: c.GlobalMaxInflight,
 		Backend: d.backend, BackendTimeout: c.BackendTimeout,
-		Net:              netOptions(c, l),
+		Net:              netOptions(c),
 		Tokens:           d.tokens,
 		MaxRefusedHellos: c.MaxRefusedHellos,
+		OnEnd:            d.auditEnd(),
+		OnEvent:          d.publish,
+		Watched:          d.events.Watched,
 		Logger:           d.log,
 	}
+	d.allowOrigins(c.Origins)
+	o.Net.Origin = func(origin, host []byte) bool { return (*d.origins.Load())(origin, host) }
 	if c.Wheel == "russellluo" {
 		o.Wheel = engine.WheelRussellLuo
 	}
@@ -187,12 +214,11 @@ func (d *daemon) options(l net.Listener) gateway.Options {
 const evictIdle = "evict-idle"
 
 // netOptions are those of the network side.
-func netOptions(c config.Config, l net.Listener) netloop.Options {
+func netOptions(c config.Config) netloop.Options {
 	o := netloop.Options{
 		Loops:               c.Loops,
 		Paths:               c.Paths,
 		Compression:         c.Compression,
-		Origin:              handshake.SameOrigin(c.Origins, handshake.IsLoopback(l.Addr())),
 		ProxyProtocol:       c.ProxyProtocol,
 		TrustedProxies:      c.TrustedProxies,
 		MaxConnectionsPerIP: c.MaxConnectionsPerIP,
@@ -226,15 +252,20 @@ func (d *daemon) run(ctx context.Context) error {
 		defer close(summed)
 		d.summary.run(summing, d.config.SummaryInterval)
 	}()
+	stopReloads := d.serveReloads()
+	stopManager := d.serveManager()
 
 	err := d.serve(ctx, served)
+	stopReloads()
 	err = errors.Join(err, d.gateway.Close(), d.operator.close())
 	err = errors.Join(err, d.closeBackend(context.Background(), abortPatience))
 	stopSumming()
 	<-summed
+	stopManager()
 	d.summary.write()
+	err = errors.Join(err, d.closeAudit())
 	d.log.Info("stopped", "network", networkSummary(d.gateway.NetStats()),
-		"application", applicationSummary(d.backend))
+		"application", applicationSummary(d.backend), "audit", auditSummary(d.audit))
 	return err
 }
 
@@ -248,9 +279,9 @@ func (d *daemon) serve(ctx context.Context, served <-chan error) error {
 			return d.drain("context ended", nil)
 		case <-d.drainAsked:
 			return d.drain("asked by the operator", nil)
-		case s := <-d.signals:
+		case s := <-d.process.Signals:
 			if s == syscall.SIGHUP {
-				d.reread()
+				d.hangup()
 				continue
 			}
 			return d.drain(s.String(), s)
@@ -261,9 +292,14 @@ func (d *daemon) serve(ctx context.Context, served <-chan error) error {
 // drain lets the clients go, until a second signal comes; first is the one that began it, nil where
 // something else did.
 func (d *daemon) drain(why string, first os.Signal) error {
+	began := now()
+	d.drained.Store(int64(d.gateway.NetStats().Open))
+	d.drainedAt.Store(&began)
 	d.draining.Store(true)
-	d.log.Info("draining", "reason", why, "window", d.config.DrainWindow,
-		"live", d.gateway.Stats().Live)
+	window := d.inForce.Load().DrainWindow
+	d.log.Info("draining", "reason", why, "window", window, "live", d.gateway.Stats().Live)
+	d.tellManager(d.manager.Stopping("draining: " + why))
+	d.tellManager(d.manager.ExtendTimeout(extension, "draining: "+why))
 	ctx, interrupt := context.WithCancel(context.Background())
 	defer interrupt()
 	go func() {
@@ -271,9 +307,10 @@ func (d *daemon) drain(why string, first os.Signal) error {
 			select {
 			case <-ctx.Done():
 				return
-			case s := <-d.signals:
+			case s := <-d.process.Signals:
 				switch {
 				case s == syscall.SIGHUP:
+					d.audit.Reopen()
 				case first == nil: // an orchestrator's, after it has asked for the drain
 					first = s
 				default:
@@ -282,7 +319,7 @@ func (d *daemon) drain(why string, first os.Signal) error {
 			}
 		}
 	}()
-	err := d.gateway.Drain(ctx, d.config.DrainWindow)
+	err := d.gateway.Drain(ctx, window)
 	if err == nil {
 		err = d.closeBackend(ctx, endPatience)
 	}
@@ -306,49 +343,8 @@ func (d *daemon) closeBackend(ctx context.Context, patience time.Duration) error
 	return d.backend.Close(ctx)
 }
 
-// reread reads the files again that may change while the daemon runs. What cannot be read stays as
-// it was.
-func (d *daemon) reread() {
-	if d.config.TokenFile == "" && d.config.AdminTokenFile == "" && d.tls == nil {
-		d.log.Info("nothing to read again", "signal", "SIGHUP")
-		return
-	}
-	if d.config.TokenFile != "" {
-		d.rereadTokens(d.config.TokenFile, func(tokens []string) error {
-			d.tokens.Set(tokens)
-			return nil
-		})
-	}
-	if d.config.AdminTokenFile != "" && d.operator != nil {
-		d.rereadTokens(d.config.AdminTokenFile, d.operator.server.SetTokens)
-	}
-	if d.tls != nil {
-		d.rereadCertificate()
-	}
-}
-
-func (d *daemon) rereadTokens(file string, set func([]string) error) {
-	tokens, err := config.ReadTokens(file)
-	if err == nil {
-		err = set(tokens)
-	}
-	if err != nil {
-		d.log.Error("the old tokens stay", "error", err)
-		return
-	}
-	d.log.Info("tokens read again", "file", file, "tokens", len(tokens))
-}
-
-func (d *daemon) rereadCertificate() {
-	if err := d.tls.reload(); err != nil {
-		d.log.Error("the old certificate stays", "error", err)
-		return
-	}
-	d.log.Info("certificate read again", "file", d.config.TLSCert)
-}
-
-func newLogger(c config.Config, w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: c.LogLevel}
+func newLogger(c config.Config, level slog.Leveler, w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
 	if c.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}

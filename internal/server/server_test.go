@@ -286,7 +286,9 @@ func TestSignal_HangupReadsTokensAgain(t *testing.T) {
 	refused("hunter2")
 	write("")
 	r.signals <- syscall.SIGHUP
-	r.logged("the old tokens stay")
+	if line := r.logged("the old settings stay"); !strings.Contains(line["error"].(string), file) {
+		t.Errorf("logged %v, want the name of the file", line)
+	}
 	r.hello(`,"token":"hunter3"`)
 	r.log.mu.Lock()
 	defer r.log.mu.Unlock()
@@ -300,7 +302,7 @@ func TestConnections_AreJudgedAsConfigured(t *testing.T) {
 	t.Parallel()
 	r := start(t, []string{
 		"--path", "/", "--path", "/a", "--origin", "https://app.example.com",
-		"--max-message-bytes", "100", "--max-sessions", "1", "--hello-timeout", "200ms",
+		"--max-message-bytes", "100", "--max-sessions", "1",
 	}, nil)
 	for _, c := range []struct {
 		path, origin string
@@ -324,12 +326,6 @@ func TestConnections_AreJudgedAsConfigured(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	begin := time.Now()
-	slow := netlooptest.Dial(t, r.addr, "/a")
-	slow.Want("close 4002 no hello")
-	if d := time.Since(begin); d < 200*time.Millisecond {
-		t.Errorf("the hello timeout of 200ms came after %v", d)
-	}
 	raw := netlooptest.Dial(t, r.addr, "/", "Sec-WebSocket-Protocol: curfew.raw")
 	full := netlooptest.Dial(t, r.addr, "/")
 	full.Text(`{"op":"hello"}`)
@@ -339,6 +335,28 @@ func TestConnections_AreJudgedAsConfigured(t *testing.T) {
 	raw.Want("text " + strings.Repeat("x", 100))
 	raw.Text(strings.Repeat("x", 101))
 	raw.Want("close 1009 message is too big")
+}
+
+// TestHelloTimeout_IsAsConfigured: who says nothing is cut off, not before.
+func TestHelloTimeout_IsAsConfigured(t *testing.T) {
+	t.Parallel()
+	const timeout = time.Second
+	r := start(t, []string{"--hello-timeout", timeout.String()}, nil)
+	begin := time.Now()
+	silent, err := net.Dial("tcp", r.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	if err := silent.SetReadDeadline(begin.Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := silent.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("who says nothing gets %d bytes, %v, want to be cut off", n, err)
+	}
+	if d := time.Since(begin); d < timeout {
+		t.Errorf("the hello timeout of %v came after %v", timeout, d)
+	}
 }
 
 func TestRun_Commands(t *testing.T) {

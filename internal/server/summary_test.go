@@ -11,7 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/curfew-go/curfew/engine"
+	"github.com/curfew-go/curfew/internal/gateway"
 )
 
 // safeLog is a log that may be looked at while it is written.
@@ -37,18 +37,23 @@ func (l *safeLog) take() string {
 func TestSummary_EachIntervalInWhichSomethingExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log safeLog
-		var idle, lifetime atomic.Uint64
+		var idle, lifetime, window atomic.Uint64
 		s := &summary{
 			log: slog.New(slog.NewTextHandler(&log, nil)),
-			stats: func() engine.Stats {
-				return engine.Stats{Idle: idle.Load(), Lifetime: lifetime.Load(), Live: 5}
+			counts: func() gateway.Counts {
+				ended := map[gateway.Reason]uint64{
+					gateway.ReasonIdle: idle.Load(), gateway.ReasonLifetime: lifetime.Load(),
+					gateway.ReasonWindow: window.Load(), gateway.ReasonRevoked: 9,
+				}
+				return gateway.Counts{Live: 3, Detached: 1, Grace: 1, Ended: ended}
 			},
 		}
-		want := func(expired, idle, lifetime int) {
+		want := func(expired, idle, lifetime, window int) {
 			t.Helper()
 			synctest.Wait()
-			end := fmt.Sprintf("msg=\"sessions expired\" expired=%d idle=%d lifetime=%d live=5\n",
-				expired, idle, lifetime)
+			end := fmt.Sprintf(
+				"msg=\"sessions expired\" expired=%d idle=%d lifetime=%d window=%d live=5\n",
+				expired, idle, lifetime, window)
 			got := log.take()
 			if expired == 0 && got != "" || expired > 0 && !strings.HasSuffix(got, end) {
 				t.Errorf("logged %q, want %q", got, end)
@@ -61,20 +66,22 @@ func TestSummary_EachIntervalInWhichSomethingExpired(t *testing.T) {
 			s.run(ctx, 5*time.Minute)
 		}()
 		time.Sleep(5 * time.Minute)
-		want(0, 0, 0)
+		want(0, 0, 0, 0)
 		idle.Store(3)
 		lifetime.Store(1)
+		window.Store(2)
 		time.Sleep(time.Minute)
-		want(0, 0, 0)
+		want(0, 0, 0, 0)
 		time.Sleep(4 * time.Minute)
-		want(4, 3, 1)
+		want(6, 3, 1, 2)
 		time.Sleep(time.Hour)
-		want(0, 0, 0)
+		want(0, 0, 0, 0)
 		idle.Store(10)
+		window.Store(3)
 		cancel()
 		<-done
-		want(0, 0, 0)
+		want(0, 0, 0, 0)
 		s.write() // at shutdown: the rest
-		want(7, 7, 0)
+		want(8, 7, 0, 1)
 	})
 }

@@ -1,0 +1,80 @@
+package server
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// scrape is what /metrics says, by series.
+func (r *running) scrape() map[string]string {
+	r.t.Helper()
+	q, err := http.NewRequestWithContext(r.t.Context(), http.MethodGet,
+		"http://"+r.admin+"/metrics", nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	answer, err := http.DefaultClient.Do(q)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		r.t.Fatalf("/metrics is answered with %s, %v: %s", answer.Status, err, body)
+	}
+	all := map[string]string{}
+	for line := range strings.Lines(string(body)) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), " "); ok && name != "#" {
+			all[name] = value
+		}
+	}
+	return all
+}
+
+func TestMetrics_AreTheDaemons(t *testing.T) {
+	t.Parallel()
+	r := start(t, []string{
+		"--drain-window", "1h", "--max-sessions", "7", "--tick", "20ms", "--wheel", "russellluo",
+		"--mode", "goroutine", "--buffer-total-bytes", "1048576",
+	}, nil)
+	c, _ := r.hello("")
+	serving := r.scrape()
+	r.signals <- syscall.SIGTERM
+	r.logged("draining")
+	draining := r.scrape()
+	for series, want := range map[string][2]string{
+		"curfew_draining":                              {"0", "1"},
+		"curfew_drain_window_seconds":                  {"3600", "3600"},
+		"curfew_sessions_limit":                        {"7", "7"},
+		"curfew_tick_seconds":                          {"0.02", "0.02"},
+		"curfew_buffer_limit_bytes":                    {"1.048576e+06", "1.048576e+06"},
+		"curfew_sessions_created_total":                {"1", "1"},
+		`curfew_handshakes_total{status="101"}`:        {"1", "1"},
+		"curfew_application_requests_running":          {"0", "0"},
+		`curfew_wheel_entries{level="0"}`:              {"0", "0"}, // that wheel has no levels
+		"curfew_expiry_lateness_seconds_count":         {"0", "0"},
+		`curfew_connections_ended_total{cause="slow"}`: {"0", "0"},
+	} {
+		if serving[series] != want[0] || draining[series] != want[1] {
+			t.Errorf("%s is %q, in a drain %q, want %q", series, serving[series],
+				draining[series], want)
+		}
+	}
+	if at := "curfew_drain_start_time_seconds"; serving[at] != "0" || draining[at] == "0" {
+		t.Errorf("%s is %s, in a drain %s", at, serving[at], draining[at])
+	}
+	if n := serving[`curfew_sessions{state="live"}`]; n != "1" { // a drain may have ended it
+		t.Errorf("there are %q sessions", n)
+	}
+	for series := range serving {
+		if strings.HasPrefix(series, "curfew_build_info{") && !strings.Contains(series,
+			`mode="goroutine",version="test",wheel="russellluo"`) {
+			t.Errorf("it is %s", series)
+		}
+	}
+	r.signals <- syscall.SIGTERM
+	c.Close(1000)
+}
