@@ -13,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/curfew-go/curfew/internal/conform"
+	"github.com/curfew-go/curfew/internal/screen"
 )
 
 // inFullMax is how many failures are shown in full where nobody asked for all of them.
@@ -271,7 +272,7 @@ func counted(n int, what string) string {
 	if n == 1 {
 		return "1 " + what
 	}
-	return fmt.Sprintf("%d %ss", n, what)
+	return screen.Count(n) + " " + what + "s"
 }
 
 // conformProgress is a line on a terminal that says how far a run is. The zero value shows nothing.

@@ -40,7 +40,7 @@ const exitUsage = 2
 // Run runs one command and gives its exit code. What went wrong is on Stderr.
 func Run(ctx context.Context, p Process) int {
 	root := newRoot(p)
-	root.SetArgs(p.Args)
+	root.SetArgs(guardIDs(p.Args))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
@@ -65,10 +65,27 @@ func newRoot(p Process) *cobra.Command {
 		Version:       p.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return fmt.Errorf("there is no command %q: see `curfew --help`", args[0])
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
-	root.AddCommand(newLoad(p), newConform(p))
+	root.AddCommand(newLoad(p), newConform(p), newStatus(p), newTop(p), newSessions(p), newUsers(p),
+		newEvents(p), newDrain(p), newLogLevel(p))
 	return root
+}
+
+// noArgs refuses all arguments.
+func noArgs(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("`%s` takes no argument, not %q: see `%s --help`",
+		c.CommandPath(), args[0], c.CommandPath())
 }

@@ -1,0 +1,51 @@
+package command
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// idGuard stands before an ID that looks like a flag, until flags are parsed. No argument of a
+// process holds this byte.
+const idGuard = "\x00"
+
+// dashedID is an ID as the daemon makes them that begins with a dash, as one of 64 does. No flag
+// looks like that.
+var dashedID = regexp.MustCompile(`^-[A-Za-z0-9_-]{31}$`)
+
+// guardIDs keeps IDs that begin with a dash from being taken for flags where sessions are named.
+func guardIDs(args []string) []string {
+	rest := args
+	if len(rest) > 0 && strings.HasPrefix(rest[0], cobra.ShellCompRequestCmd) {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 || rest[0] != "sessions" && rest[0] != "events" {
+		return args
+	}
+	guarded := slices.Clone(args)
+	for i, arg := range guarded {
+		if arg == "--" {
+			break // what follows is not taken for flags anyway
+		}
+		if dashedID.MatchString(arg) {
+			guarded[i] = idGuard + arg
+		}
+	}
+	return guarded
+}
+
+// unguardIDs makes arguments and values of flags again what they were.
+func unguardIDs(c *cobra.Command, args []string) {
+	for i := range args {
+		args[i] = strings.TrimPrefix(args[i], idGuard)
+	}
+	c.Flags().Visit(func(f *pflag.Flag) {
+		if value, ok := strings.CutPrefix(f.Value.String(), idGuard); ok {
+			_ = f.Value.Set(value) // it took the same with the guard
+		}
+	})
+}
