@@ -20,7 +20,7 @@ export BENCHSTAT := $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260709024
 # The version is stamped by name, not read from the checkout by the go command, which fails where
 # git does not trust the directory (containers, worktrees of another user).
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+VERSION := $(shell git -c 'safe.directory=*' describe --tags --always --dirty 2>/dev/null || echo unknown)
 
 # The comparison with other projects and the report are modules of their own, whose dependencies
 # nobody inherits; what holds for one holds for all.
@@ -30,6 +30,9 @@ in_modules = for m in $(MODULES); do (cd $$m && echo "+ [$$m] $(1)" && $(1)); do
 # Packages whose invariants are cheap enough to check in every test run.
 CHECKED := $(patsubst %,./%...,\
   $(sort $(dir $(wildcard engine/*.go internal/table/*.go internal/wheel/*.go))))
+
+# What `make image` calls the image.
+TAG ?= curfew:$(VERSION)
 
 E2E := build/e2e
 # Its tests wait for timeouts more than they compute.
@@ -151,7 +154,7 @@ vuln: ## known vulnerabilities in what we depend on; needs the network
 	@$(call in_modules,$(GOVULNCHECK) ./...)
 
 .PHONY: e2e-tools
-e2e-tools: ## install what e2e drives (python3-websockets, npm ws, HAProxy, Chromium)
+e2e-tools: ## install what e2e drives (clients, proxies, browsers, systemd, builders)
 	internal/e2e/tools.sh $(E2E)
 
 .PHONY: e2e
@@ -165,6 +168,19 @@ check: build vet vet-cross lint tidy test ## what must pass before every commit
 
 .PHONY: ci
 ci: e2e-tools check race e2e ## what must pass before every merge; .ci/run is the same with times
+
+.PHONY: release
+release: ## archives with static binaries and SHA256SUMS in build/release (PLATFORMS, VERSION)
+	VERSION='$(VERSION)' deploy/release.sh build/release
+
+.PHONY: release-check
+release-check: ## build the release of HEAD twice, in two clones and caches: the same bytes?
+	deploy/release-check.sh
+
+.PHONY: image
+image: ## an image of the release for this machine (TAG, BUILDER: docker, podman, buildah)
+	VERSION='$(VERSION)' PLATFORMS=linux/$(shell $(GO) env GOARCH) deploy/release.sh build/image
+	deploy/image.sh build/image/curfew-$(VERSION)-linux-$(shell $(GO) env GOARCH) $(TAG)
 
 .PHONY: clean
 clean: ## remove what the other targets built
