@@ -55,16 +55,23 @@ func run(m *testing.M) int {
 // the address that it listens on.
 func daemon(t *testing.T, mode string, args ...string) (d *program, address string) {
 	t.Helper()
+	d, listening := listen(t, mode, args...)
+	return d, listening.Address
+}
+
+// listen starts curfewd and gives what its log says of where it listens.
+func listen(t *testing.T, mode string, args ...string) (d *program, listening line) {
+	t.Helper()
 	d = start(t, stderr, slices.Concat([]string{
 		curfewd, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--path", "/",
 		"--log-format", "json",
 		"--idle-timeout", timeout.String(), "--summary-interval", "100ms", "--mode", mode,
 	}, args)...)
-	listening := d.logged("listening")
+	listening = d.logged("listening")
 	if listening.Mode != mode {
 		t.Fatalf("the daemon serves in mode %q, want %q", listening.Mode, mode)
 	}
-	return d, listening.Address
+	return d, listening
 }
 
 func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

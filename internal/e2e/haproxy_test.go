@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -63,50 +64,90 @@ func ways() []way {
 // daemon starts the daemon with HAProxy before it, and gives the addresses of both.
 func (w way) daemon(t *testing.T, more ...string) (d *program, direct, url string) {
 	t.Helper()
+	d, l := w.listen(t, more...)
+	return d, l.Address, "wss://" + w.haproxy(t, l).address + "/"
+}
+
+// listen starts the daemon as it must be for HAProxy to stand before it.
+func (w way) listen(t *testing.T, more ...string) (*program, line) {
+	t.Helper()
 	args := slices.Concat(w.flags, more)
 	if w.name == passedTLS.name {
 		args = append(args, "--tls-cert", certificate.cert, "--tls-key", certificate.key)
 	}
-	d, direct = daemon(t, w.mode, args...)
-	return d, direct, "wss://" + w.haproxy(t, direct) + "/"
+	return listen(t, w.mode, args...)
 }
 
-// haproxy starts HAProxy before a daemon and gives the address on which it listens. What it says is
-// kept and must be nothing.
-func (w way) haproxy(t *testing.T, curfewd string) (address string) {
+// balancer is an HAProxy that runs.
+type balancer struct {
+	address string // for clients
+	stats   string // the URL of what it says of itself
+}
+
+// edited is the file of a configuration that stands before one daemon or more.
+func (w way) edited(t *testing.T, daemons int) string {
 	t.Helper()
 	config, err := os.ReadFile("../../deploy/haproxy/" + w.config)
 	if err != nil {
 		t.Fatal(err)
 	}
+	text := string(config)
 	// Health checks come all the time between what clients do.
-	edit := append([]string{`"${CURFEWD}"`, `"${CURFEWD}" inter 200ms`}, w.edit...)
+	edit := append([]string{"inter 2s", "inter 200ms"}, w.edit...)
 	for pair := range slices.Chunk(edit, 2) {
-		if !strings.Contains(string(config), pair[0]) {
+		if !strings.Contains(text, pair[0]) {
 			t.Fatalf("%s does not say %q", w.config, pair[0])
 		}
-		config = []byte(strings.ReplaceAll(string(config), pair[0], pair[1]))
+		text = strings.ReplaceAll(text, pair[0], pair[1])
+	}
+	server := text[strings.LastIndex(text, "    server c1 "):]
+	for i := 2; i <= daemons; i++ {
+		text += strings.NewReplacer("c1", fmt.Sprint("c", i), "CURFEWD", fmt.Sprint("CURFEWD", i),
+			"ADMIN_PORT", fmt.Sprint("ADMIN_PORT", i)).Replace(server)
 	}
 	edited := filepath.Join(t.TempDir(), w.config)
-	if err := os.WriteFile(edited, config, 0o600); err != nil {
+	if err := os.WriteFile(edited, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	// The socket is handed over, so that no port has to be guessed and nobody comes too early.
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	file, err := listener.(*net.TCPListener).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = file.Close() }()
+	return edited
+}
 
+// haproxy starts HAProxy before daemons. What it says is kept, and must be nothing but that daemons
+// are down.
+func (w way) haproxy(t *testing.T, daemons ...line) balancer {
+	t.Helper()
 	var said strings.Builder
-	cmd := exec.Command("haproxy", "-db", "-dW", "-f", edited) // a warning is an error
-	cmd.Env = append(os.Environ(), "LISTEN=fd@3", "CURFEWD="+curfewd, "CERT="+certificate.both)
-	cmd.ExtraFiles = []*os.File{file}
+	cmd := exec.Command("haproxy", "-db", "-dW", // a warning is an error
+		"-f", w.edited(t, len(daemons)), "-f", "../../deploy/haproxy/stats.cfg")
+	cmd.Env = append(os.Environ(), "LISTEN=fd@3", "STATS=fd@4", "CERT="+certificate.both,
+		"ADMIN=127.0.0.1")
+	for i, d := range daemons {
+		number := ""
+		if i > 0 {
+			number = fmt.Sprint(i + 1)
+		}
+		_, port, err := net.SplitHostPort(d.Admin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Env = append(cmd.Env, "CURFEWD"+number+"="+d.Address, "ADMIN_PORT"+number+"="+port)
+	}
+	// Sockets are handed over, so that no port has to be guessed and nobody comes too early.
+	var addresses [2]string
+	for i := range addresses {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = listener.Close() }()
+		file, err := listener.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = file.Close() }()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+		addresses[i] = listener.Addr().String()
+	}
 	cmd.Stderr = &said
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("%v (make e2e-tools installs it)", err)
@@ -114,11 +155,13 @@ func (w way) haproxy(t *testing.T, curfewd string) (address string) {
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
-		if said.Len() > 0 {
-			t.Errorf("HAProxy says:\n%s", &said)
+		for l := range strings.Lines(said.String()) {
+			if len(daemons) == 1 || !strings.Contains(l, "Server curfew/c1 is DOWN") {
+				t.Errorf("HAProxy says: %s", l)
+			}
 		}
 	})
-	return listener.Addr().String()
+	return balancer{addresses[0], "http://" + addresses[1]}
 }
 
 // dialFrom connects from an address of the loopback network. Where the server refuses, conn is nil.
@@ -126,8 +169,16 @@ func dialFrom(t *testing.T, source, url string, header http.Header) (
 	*gorilla.Conn, *http.Response,
 ) {
 	t.Helper()
+	return dialAs(t, "curfew.raw", source, url, header)
+}
+
+// dialAs connects with a subprotocol.
+func dialAs(t *testing.T, protocol, source, url string, header http.Header) (
+	*gorilla.Conn, *http.Response,
+) {
+	t.Helper()
 	d := gorilla.Dialer{
-		HandshakeTimeout: patience, Subprotocols: []string{"curfew.raw"},
+		HandshakeTimeout: patience, Subprotocols: []string{protocol},
 		NetDialContext: (&net.Dialer{
 			LocalAddr: &net.TCPAddr{IP: net.ParseIP(source)},
 		}).DialContext,
@@ -244,8 +295,8 @@ func TestProxyHeader_IsDemandedFromProxiesAndRefusedFromOthers(t *testing.T) {
 				t.Errorf("without a header a proxy is answered %s, want 400", response.Status)
 			}
 
-			_, direct := daemon(t, mode, "--proxy-protocol", "127.0.0.9/32")
-			url := "wss://" + w.haproxy(t, direct)
+			_, l := listen(t, mode, "--proxy-protocol", "127.0.0.9/32")
+			direct, url := l.Address, "wss://"+w.haproxy(t, l).address
 			conn, response = dialFrom(t, "127.0.0.2", url, nil)
 			if conn != nil || response.StatusCode != http.StatusBadRequest {
 				t.Errorf("a header from elsewhere is answered %s, want 400", response.Status)

@@ -26,6 +26,8 @@ type line struct {
 	Event   string
 	Msg     string
 	Address string
+	Admin   string
+	PID     int
 	Mode    string
 	Remote  string
 	Code    int
@@ -42,9 +44,16 @@ type line struct {
 // start starts a program and reads what it says on one of its outputs.
 func start(t *testing.T, output func(*exec.Cmd) (io.ReadCloser, error), args ...string) *program {
 	t.Helper()
+	return startCommand(t, output, exec.Command(args[0], args[1:]...))
+}
+
+// startCommand does so with a command.
+func startCommand(
+	t *testing.T, output func(*exec.Cmd) (io.ReadCloser, error), cmd *exec.Cmd,
+) *program {
+	t.Helper()
 	p := &program{
-		t: t, name: strings.Join(args, " "), cmd: exec.Command(args[0], args[1:]...),
-		lines: make(chan line, 10_000),
+		t: t, name: strings.Join(cmd.Args, " "), cmd: cmd, lines: make(chan line, 10_000),
 	}
 	p.cmd.Stderr = os.Stderr
 	out, err := output(p.cmd)
@@ -117,6 +126,20 @@ func (p *program) exit() int {
 	}
 	_ = p.cmd.Wait() // the code says what went wrong
 	return p.cmd.ProcessState.ExitCode()
+}
+
+// eventually waits until something is so.
+func eventually(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); !so(); {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("it never comes that %s", what)
+		}
+	}
 }
 
 func stderr(c *exec.Cmd) (io.ReadCloser, error) {

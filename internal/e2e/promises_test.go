@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // TestClientLibrary_PassesItsTests in Node, where it meets a daemon and a scripted server.
@@ -155,15 +154,7 @@ func (g *gate) push(id string, last, count int) int {
 // eventually waits until something is so.
 func (g *gate) eventually(what string, so func() bool) {
 	g.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for late := time.After(patience); !so(); {
-		select {
-		case <-tick.C:
-		case <-late:
-			g.t.Fatalf("it never comes that %s", what)
-		}
-	}
+	eventually(g.t, what, so)
 }
 
 // quick are options of a client that comes back soon.

@@ -36,9 +36,15 @@ type inspector struct {
 	asked      []string // addresses of what was loaded
 }
 
+// browsers bounds how many are inspected at once: more are slower than a test's patience, where the
+// machine has few processors. A test has one at a time.
+var browsers = make(chan struct{}, 3)
+
 // inspect starts a browser with one page, which shows nothing yet.
 func inspect(t *testing.T) *inspector {
 	t.Helper()
+	browsers <- struct{}{}
+	t.Cleanup(func() { <-browsers })
 	profile := t.TempDir()
 	launch(t, exec.Command("chromium", "--headless", "--disable-gpu", "--no-first-run",
 		"--no-sandbox",            // which root cannot have

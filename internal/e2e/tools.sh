@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests drive: npm's ws at the version of package-lock.json, and from
-# the distribution python3-websockets, HAProxy and Chromium. A release of Debian pins those as far
-# as it can: HAProxy and websockets get fixes only, Chromium follows its upstream. What is there
-# already is left alone, so that a second run needs no network.
+# the distribution python3-websockets, HAProxy, Chromium, Prometheus, systemd, buildah and tmux. A
+# release of Debian pins those as far as it can: all get fixes only, but Chromium, which follows its
+# upstream. What is there already is left alone, so that a second run needs no network.
 #
 # usage: internal/e2e/tools.sh DIR
 #
@@ -38,6 +38,13 @@ find_python >/dev/null || packages+=(python3-websockets)
 command -v npm >/dev/null || packages+=(nodejs npm)
 find_program haproxy >/dev/null || packages+=(haproxy)
 find_program chromium >/dev/null || packages+=(chromium)
+find_program tmux >/dev/null || packages+=(tmux)
+# What the packaging is tried with: a systemd that the tests boot, and a builder of images.
+find_program systemd-analyze >/dev/null || packages+=(systemd)
+find_program buildah >/dev/null || packages+=(buildah)
+find_program logrotate >/dev/null || packages+=(logrotate)
+find_program ss >/dev/null || packages+=(iproute2)
+find_program kill >/dev/null || packages+=(procps)
 
 if [ "${#packages[@]}" -gt 0 ]; then
   if ! command -v apt-get >/dev/null; then
@@ -52,9 +59,27 @@ if [ "${#packages[@]}" -gt 0 ]; then
     apt-get install -y -qq --no-install-recommends "${packages[@]}"
 fi
 
+# Prometheus and promtool are taken out of their package: to install it would set up a server and
+# start it.
+if [ ! -x "$dir/bin/prometheus" ] || [ ! -x "$dir/bin/promtool" ]; then
+  (
+    take=$(mktemp -d)
+    trap 'rm -rf "$take"' EXIT
+    cd "$take"
+    apt-get download -qq prometheus 2>/dev/null || {
+      sudo=()
+      [ "$(id -u)" -eq 0 ] || sudo=(sudo)
+      "${sudo[@]}" apt-get update -qq
+      apt-get download -qq prometheus
+    }
+    dpkg-deb -x prometheus_*.deb .
+    install -m 755 usr/bin/prometheus usr/bin/promtool "$dir/bin/"
+  )
+fi
+
 python=$(find_python)
 ln -sfn "$python" "$dir/bin/python3"
-for program in haproxy chromium; do
+for program in haproxy chromium tmux; do
   found=$(find_program "$program")
   ln -sfn "$found" "$dir/bin/$program"
 done
@@ -73,4 +98,7 @@ fi
 (cd "$dir" && node -e \
   'console.log("e2e-tools: node", process.version, "ws", require("ws/package.json").version)')
 echo "e2e-tools: $("$dir/bin/haproxy" -v | head -n 1)"
+echo "e2e-tools: $(systemd-analyze --version | head -n 1), $(buildah --version)"
 echo "e2e-tools: $("$dir/bin/chromium" --version 2>/dev/null)"
+echo "e2e-tools: $("$dir/bin/tmux" -V)"
+echo "e2e-tools: $("$dir/bin/promtool" --version 2>&1 | head -n 1)"

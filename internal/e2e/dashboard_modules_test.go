@@ -1,0 +1,121 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// module evaluates a script with a module of the page as m.
+func (d *desk) module(name, script string, into any) {
+	d.t.Helper()
+	d.eval(fmt.Sprintf(`import(document.querySelector('script[type=module]').src
+		.replace('main.js', %q)).then((m) => { %s })`, name, script), into)
+}
+
+// TestDashboard_History keeps ten minutes, and begins anew with another process.
+func TestDashboard_History(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.until("document.querySelector('#state').innerText === 'serving'")
+	const made = `const h = new m.History();
+		const at = (s, n, buckets = []) => ({ now: new Date(1e12 + s * 1000).toISOString(),
+			uptime_s: s, sessions: { live: n, created: n, ended: { idle: n } },
+			connections: { open: n }, loops: [{ busy_s: s / 2 }],
+			expiry: { lateness_buckets: buckets },
+			traffic: { messages_in: n, messages_out: n, bytes_in: n, bytes_out: n } });
+		`
+	var got struct {
+		Kept           int
+		Rate, Busy     float64
+		After          *float64
+		Smallest       float64
+		Gap            *float64
+		Back           int
+		P50, P99, P999 float64
+		Count          int
+	}
+	d.module("history.js", made+`
+		let rates;
+		for (let s = 0; s < 2000; s++) rates = h.add(at(s, 3 * s), false);
+		const kept = h.column('t').length;
+		const again = h.add(at(2001, 5), true);
+		h.add(at(2002, 15), false);
+		const gap = h.column('in').at(-3);
+		const smallest = Math.min(...h.column('in').filter((v) => v !== null));
+		h.add(at(1000, 20), false);
+		return { kept, rate: rates.messagesIn, busy: rates.busy[0],
+			after: again?.messagesIn ?? null, smallest, gap, back: h.column('t').length };`, &got)
+	if got.Kept < 600 || got.Kept > 602 || got.Rate != 3 || got.Busy != 0.5 {
+		t.Errorf("%d points are kept, %v a second, busy %v", got.Kept, got.Rate, got.Busy)
+	}
+	if got.After != nil || got.Gap != nil || got.Smallest < 0 || got.Back != 1 {
+		t.Errorf("after a restart, and with a clock that was set back: %+v", got)
+	}
+	d.module("history.js", `return m.quantilesBetween(
+		[{ up_to_ms: 1, count: 1000 }, { up_to_ms: 5, count: 7 }],
+		[{ up_to_ms: 1, count: 1050 }, { up_to_ms: 5, count: 56 },
+			{ up_to_ms: 9, count: 1 }]);`, &got)
+	if got.Count != 100 || got.P50 != 1 || got.P99 != 5 || got.P999 != 9 {
+		t.Errorf("quantiles of what is between: %+v", got)
+	}
+	d.module("history.js", `return m.quantilesBetween(
+		[], [{ up_to_ms: 24, count: 99 }, { up_to_ms: 26.2, count: 1 }], 25.2);`, &got)
+	if got.P50 != 24 || got.P999 != 25.2 {
+		t.Errorf("later than the latest: %+v", got)
+	}
+	d.quiet()
+}
+
+// TestDashboard_Stream takes events apart, wherever they are cut.
+func TestDashboard_Stream(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.until("document.querySelector('#state').innerText === 'serving'")
+	var wrong []string
+	d.module("stream.js", `
+		const text = ': alive\n\nevent: create\nid: 1\ndata: {"a":"\u20ac"}\n\n'
+			+ 'event:expire\r\ndata:x\r\ndata: y\r\n\r\nid: 3\n\nretry: 2000\n\ndata\n\n';
+		const want = JSON.stringify([
+			['create', '{"a":"\u20ac"}'], ['expire', 'x\ny'], ['message', '']]);
+		const wrong = [];
+		for (let i = 0; i <= text.length; i++) for (const j of [i, i + 1, i + 7]) {
+			const got = [];
+			const p = new m.Parser((type, data) => got.push([type, data]));
+			for (const part of [text.slice(0, i), text.slice(i, j), text.slice(j)]) p.feed(part);
+			if (JSON.stringify(got) !== want) wrong.push(i + ' ' + j + ' ' + JSON.stringify(got));
+		}
+		return wrong;`, &wrong)
+	if len(wrong) > 0 {
+		t.Errorf("cut at %s", strings.Join(wrong[:min(3, len(wrong))], "\n"))
+	}
+}
+
+// TestDashboard_Format says numbers as they are read.
+func TestDashboard_Format(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.until("document.querySelector('#state').innerText === 'serving'")
+	for script, want := range map[string]string{
+		"m.short(0)": "0", "m.short(9999)": "9,999", "m.short(12345)": "12.3 k",
+		"m.short(1e7)": "10 M", "m.short(0.123456)": "0.123", "m.short(null)": "–",
+		"m.count(1234567)": "1,234,567", "m.rate(undefined)": "–",
+		"m.millis(0)": "0 ms", "m.millis(0.0423)": "42.3 µs", "m.millis(15.74)": "15.7 ms",
+		"m.millis(65_000)": "1 min 5 s", "m.millis(null)": "–",
+		"m.span(0.04)": "0 s", "m.span(9.96)": "10 s", "m.span(59.7)": "1 min",
+		"m.span(3599)": "59 min 59 s", "m.span(3600)": "1 h", "m.span(90061)": "1 d 1 h",
+		"m.span(-5)": "−5 s", "m.span(44e9)": "1,394 years",
+		"m.bytes(0)": "0 B", "m.bytes(999)": "999 B", "m.bytes(1000)": "0.977 KiB",
+		"m.bytes(5 << 20)": "5 MiB", "m.percent(0.004)": "0.4 %", "m.percent(1)": "100 %",
+		"m.sentence('there is no such session')": "There is no such session.",
+		"m.sentence('what?')":                    "What?", "m.sentence('')": "",
+		"m.plural(1, 'entry', 'entries')": "1 entry",
+	} {
+		var got string
+		if d.module("format.js", "return "+script+";", &got); got != want {
+			t.Errorf("%s = %q, want %q", script, got, want)
+		}
+	}
+}
