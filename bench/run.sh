@@ -235,6 +235,16 @@ load_figures() {
   done
 }
 
+# operator asks a daemon that holds a million sessions what an operator asks.
+about_operator='what does a daemon with a million sessions let its operator wait, and its clients meanwhile|/ask'
+set_operator() {
+  go test -c -o "$bin/daemon.test" ./bench/daemon
+  CURFEW_BENCH_N=${SIZES:-$million} "$bin/daemon.test" -test.run '^$' -test.timeout 1h \
+    -test.bench '^BenchmarkOperator$' -test.benchtime 50x
+  "$bin/daemon.test" -test.run '^$' -test.bench '^BenchmarkOperatorIdle$/impl=curfewd/dashboards=0' -test.benchtime 1x
+  "$bin/daemon.test" -test.run '^$' -test.bench '^BenchmarkOperatorIdle$/impl=curfewd/dashboards=1' -test.benchtime 20x
+}
+
 about_nettls='what does TLS cost the daemon, a connection|'
 set_nettls() {
   go build -o "$bin/" ./bench/netbench
@@ -330,7 +340,7 @@ what=${WHAT:-quick}
 case $what in
   help | -h | --help)
     sed -n '2,/^set -/{/^set -/d;s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}"
-    for name in "${sets[@]}" net netsoak nettls sessions pgo load loadcheck quick; do
+    for name in "${sets[@]}" net netsoak nettls sessions pgo load loadcheck operator quick; do
       about=about_$name
       printf '  %-9s %s\n' "$name" "${!about%|*}"
     done

@@ -57,6 +57,7 @@ const (
 	ofNetwork  = "the network side"
 	ofSessions = "sessions"
 	ofHarness  = "the harness"
+	ofOperator = "what an operator sees"
 	g1         = "the engine, G1"
 	g2         = "the engine, G2"
 )
@@ -80,7 +81,7 @@ func netGoal(question, set, figure, source string) goal {
 // goals are all that was asked for in numbers, in the order of the page.
 func goals() []goal {
 	return slices.Concat(touchGoals(), tableGoals(), netGoals(), sessionGoals(),
-		harnessGoals())
+		harnessGoals(), operatorGoals())
 }
 
 func touchGoals() []goal {
@@ -222,6 +223,26 @@ func harnessGoals() []goal {
 			"client_cpu_us_per_message", append(one, "rate=100000")...).atMost(4, " us"),
 		load("Is a message over 19,000 connections of one process lost?",
 			"lost", "conns=19000").atMost(0, ""),
+	}
+}
+
+// operatorGoals are those of what an operator asks of a daemon with a million sessions.
+func operatorGoals() []goal {
+	answer := func(what, ask string, ms float64) goal {
+		g := netGoal("What does "+what+" take among 1,000,000 sessions?", "operator",
+			"ms/answer", ofOperator).at("ask="+ask, "n=1000000").atMost(ms, " ms")
+		g.table, g.of.subject = "Operator", "curfewd"
+		return g
+	}
+	idle := netGoal("What does the operator's side take of a core while nobody asks?", "operator",
+		"%-of-a-core", ofOperator).at("dashboards=0").atMost(0.1, " %")
+	idle.table, idle.of.subject = "OperatorIdle", "curfewd"
+	return []goal{
+		answer("a scrape", "metrics", 5),
+		answer("a page of 100", "page", 20),
+		answer("a page of 100, sorted,", "sorted", 400),
+		answer("a page of 100, filtered,", "filtered", 400),
+		idle,
 	}
 }
 

@@ -120,6 +120,10 @@ func daemonSections() []section {
 			note: "Beside a daemon on the same machine: where server and workers are more than " +
 				"the processors, none has one to itself.",
 		},
+		{
+			set: "operator", title: "What an operator asks",
+			note: "Daemon and asker share a process; the client whose pongs are timed does too.",
+		},
 		{set: pgoSet, title: "A build guided by a profile", base: "plain", plots: []plotSpec{{
 			name: "pgo", title: "an echo of 32 bytes, multiple of the plain build's CPU",
 			table: "cpu_of_plain", unit: "cpu_of_plain", series: "conns",

@@ -78,6 +78,12 @@ var measures = map[string]measure{
 	"timing_error_max_us":       {"how late the harness was, at most, us", less},
 	"client_cpu_us_per_message": {"the harness's own CPU us a message", less},
 
+	"ms/answer":   {"ms an answer", less},
+	"pong-p50-us": {"a client's pong meanwhile, p50, us", less},
+	"pong-p99-us": {"p99, us", less},
+	"pong-max-us": {"at most, us", less},
+	"%-of-a-core": {"percent of a core", less},
+
 	"resume_ms":          {"all dropped at once, ms to the last hello_ack", less},
 	"replay_ms":          {"the same, ms to the last frame replayed", less},
 	"hello_p99_ms":       {"a hello to its answer, p99 in ms", less},

@@ -108,20 +108,21 @@ func build(tb testing.TB) string {
 }
 
 // daemon is a daemon that runs in this process.
-type daemon struct{ address string }
+type daemon struct{ address, admin string }
 
-// start starts a daemon that does nothing by itself, and stops it when the test is over.
-func start(tb testing.TB) daemon {
+// start starts a daemon that does nothing by itself, with further arguments, and stops it when the
+// test is over.
+func start(tb testing.TB, args ...string) daemon {
 	tb.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	log, in := io.Pipe()
 	ended := make(chan error, 1)
 	go func() {
 		err := server.Run(ctx, server.Process{
-			Args: []string{
+			Args: append([]string{
 				"--listen", "127.0.0.1:0", "--admin", "", "--log-format", "json",
-				"--ping-interval", "10m",
-			},
+				"--ping-interval", "10m", "--drain-window", "0",
+			}, args...),
 			Stdout: io.Discard, Stderr: in, Version: "bench",
 		})
 		ended <- errors.Join(err, in.Close())
@@ -134,13 +135,13 @@ func start(tb testing.TB) daemon {
 	})
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
-		var line struct{ Msg, Address string }
+		var line struct{ Msg, Address, Admin string }
 		if err := json.Unmarshal(lines.Bytes(), &line); err != nil {
 			tb.Fatalf("the daemon says %q: %v", lines.Text(), err)
 		}
 		if line.Msg == "listening" {
 			go func() { _, _ = io.Copy(io.Discard, log) }() // the rest, so that nobody waits
-			return daemon{line.Address}
+			return daemon{line.Address, line.Admin}
 		}
 	}
 	tb.Fatalf("the daemon does not listen: %v", lines.Err())
