@@ -3,7 +3,7 @@
 //
 //	g, err := gateway.New(gateway.Options{...})
 //	err = g.Serve(listener)           // until Drain or Close
-//	err = g.Push(id, message)         // the application to a client; Kick, Touch, Sessions, ...
+//	err = g.Push(id, message)         // the application to a client; Kick, Touch, Outlines, ...
 //	err = g.Drain(ctx, 30*time.Second) // everybody is told, then let go
 //	err = g.Close()
 //

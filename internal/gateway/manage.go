@@ -139,18 +139,6 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// Sessions describes all sessions: each that lives throughout once, any other at most once. It
-// stops nobody, and may be called at any time.
-func (g *Gateway) Sessions() iter.Seq[Description] {
-	return func(yield func(Description) bool) {
-		for s := range g.table.All() {
-			if d, ok := g.describe(s); ok && !yield(d) {
-				return
-			}
-		}
-	}
-}
-
 // Outlines gives the outlines of all sessions that come, in the order that the gateway keeps them
 // in, after the one that ref names, which may have ended; 0: of all. Each that lives throughout
 // comes once, any other at most once. It stops nobody, and may be called at any time.

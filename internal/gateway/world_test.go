@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"log/slog"
 	"net"
 	"net/http"
@@ -347,4 +348,15 @@ func (w *world) hello(fields string) (c *netlooptest.Client, session string) {
 		w.t.Fatalf("hello is answered by %+v", ack)
 	}
 	return c, ack.SessionID
+}
+
+// Sessions describes all sessions, as At does with each outline.
+func (g *Gateway) Sessions() iter.Seq[Description] {
+	return func(yield func(Description) bool) {
+		for s := range g.table.All() {
+			if d, ok := g.describe(s); ok && !yield(d) {
+				return
+			}
+		}
+	}
 }
