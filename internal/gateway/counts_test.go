@@ -757,13 +757,13 @@ func TestEvents_ExpiryIsFreeWhereNobodyWatches(t *testing.T) {
 func TestEvents_AreToldWithoutLocks(t *testing.T) {
 	for _, waits := range []bool{false, true} {
 		var w *world
-		told := 0
+		var told atomic.Int64 // by whatever goroutine it happens in
 		o := Options{
 			Backend: newPatient(waits), ResumeWindow: time.Minute, MaxSessions: 2, EvictIdle: true,
 			MaxSessionsPerUser: 1, EvictUsersIdle: true,
 		}
 		o.OnEvent = func(e Event) {
-			told++
+			told.Add(1)
 			for d := range w.Sessions() {
 				w.Touch(d.ID)
 				_ = w.Push(d.ID, backend.Message{Kind: backend.JSON, Data: []byte("1")})
@@ -793,8 +793,8 @@ func TestEvents_AreToldWithoutLocks(t *testing.T) {
 			w.Kick(id)
 			synctest.Wait()
 			w.wantNothingLeft()
-			if told < 12 {
-				t.Errorf("waits=%v: told %d times", waits, told)
+			if n := told.Load(); n < 12 {
+				t.Errorf("waits=%v: told %d times", waits, n)
 			}
 		})
 	}
