@@ -140,10 +140,9 @@ vet: ## go vet, the tags of the end-to-end tests and of the invariants included
 
 .PHONY: vet-cross
 vet-cross: ## go vet for the platforms that tests do not run on, 32 bits among them
-	@# The modules of bench are for whoever measures, on Linux: their dependencies take minutes.
-	GOOS=darwin $(GO) vet ./...
-	GOOS=windows $(GO) vet ./...
-	GOARCH=386 $(GO) vet ./...
+	@$(call in_modules,GOOS=darwin $(GO) vet ./...)
+	@$(call in_modules,GOOS=windows $(GO) vet ./...)
+	@$(call in_modules,GOARCH=386 $(GO) vet ./...)
 
 .PHONY: tidy
 tidy: ## the rules that only this house has (internal/tidy), and go.mod as it should be

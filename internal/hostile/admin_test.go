@@ -270,7 +270,7 @@ func TestAdmin_Kicks(t *testing.T) {
 // An operator's port under attack slows nobody who speaks WebSocket, keeps no operator out, and
 // keeps nothing in the end.
 func TestAdmin_Flood(t *testing.T) {
-	const held, streams, requests = 1000, 40, 50
+	const held, streams, requests = 1000, 40, 150
 	eachMode(t, setup{args: operators, asks: true}, func(d *daemon) {
 		t := d.t
 		stay, _ := begin(t, d.addr, `{"op":"hello"}`)
