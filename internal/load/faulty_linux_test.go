@@ -226,5 +226,15 @@ func expiring(c *guest, idle func(number int) time.Duration, farewell []byte) {
 	}
 }
 
+// hangUp ends what the server says and reads until the client goes too: closing at once while bytes
+// are on their way would reset the connection, and only sometimes.
+func (c *guest) hangUp() {
+	if tcp, ok := c.Conn.(*net.TCPConn); ok {
+		_ = tcp.CloseWrite()
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	c.swallow()
+}
+
 // swallow reads until the end.
 func (c *guest) swallow() { _, _ = io.Copy(io.Discard, c.Conn) }

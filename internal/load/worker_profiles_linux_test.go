@@ -284,10 +284,12 @@ func misbehavesTest(t *testing.T) {
 			},
 			talk: func(c *guest) {
 				_ = c.SetReadDeadline(time.Now().Add(time.Second))
-				if c.upgrade() {
-					_ = c.SetReadDeadline(time.Time{})
-					c.echo()
+				if !c.upgrade() {
+					c.hangUp()
+					return
 				}
+				_ = c.SetReadDeadline(time.Time{})
+				c.echo()
 			},
 			want: counts{"injected": 2, "fault cut": 2, "sent": some, "fault eof": 2},
 		},
