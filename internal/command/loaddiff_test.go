@@ -57,7 +57,7 @@ func loadDiff(t *testing.T, args ...string) (string, error) {
 	var out bytes.Buffer
 	cmd := newLoadDiff(Process{Stdout: &out})
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	cmd.SetArgs(args)
+	cmd.SetArgs(append([]string{}, args...)) // nil would be the arguments of the test itself
 	err := cmd.ExecuteContext(t.Context())
 	return out.String(), err
 }
