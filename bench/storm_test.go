@@ -20,6 +20,9 @@ const (
 
 	// callEvery is how many touches of bystanders there are for each other call.
 	callEvery = 256
+
+	// stormsMax is how many storms are tried.
+	stormsMax = 10
 )
 
 // BenchmarkStorm lets n sessions fall due together, as fast as they can be touched one last time,
@@ -35,6 +38,9 @@ const (
 //	touch-max-us  the longest of them
 //	call-max-us   the longest of all other calls in that time
 //	early         sessions that ended before their time, which fails the benchmark
+//
+// Where the kernel kept the benchmark itself from touching what it must for as long as a session
+// may be idle, that was no storm, and another one is made.
 func BenchmarkStorm(b *testing.B) {
 	for _, n := range benchtest.Sizes() {
 		for _, load := range []string{"none", "busy"} {
@@ -43,7 +49,12 @@ func BenchmarkStorm(b *testing.B) {
 					burn(b)
 				}
 				for range b.N {
-					newStorm(b, n).run(b)
+					storms := 1
+					for ; storms < stormsMax && !newStorm(b, n).run(b); storms++ {
+					}
+					if storms == stormsMax {
+						b.Fatalf("in none of %d storms could all be touched in time", storms)
+					}
 				}
 				b.ReportMetric(0, "ns/op")
 			})
@@ -67,6 +78,8 @@ type storm struct {
 	ended     atomic.Int64
 	early     atomic.Int64
 	callCount int
+	touched   int64 // Since when all of the others have been touched, or all have been made.
+	late      bool  // Some were not touched again within idle.
 }
 
 func newStorm(b *testing.B, n int) *storm {
@@ -74,6 +87,7 @@ func newStorm(b *testing.B, n int) *storm {
 	s := &storm{n: n, start: time.Now()}
 	s.idle = time.Second + time.Duration(n)*5*time.Microsecond
 	s.due.Store(1 << 62)
+	s.touched = s.now()
 	s.table = newTable(b, engine.Options[none]{IdleTimeout: s.idle, OnExpire: s.expired})
 	s.doomed = shuffledRefs(s.table, n)
 	s.others = benchtest.Keys(min(bystanders, n), 7)
@@ -99,20 +113,35 @@ func (s *storm) expired(batch []engine.Expired[none]) {
 	s.ended.Add(int64(len(batch)))
 }
 
-// run touches all that are to end, waits until they are due, and measures.
-func (s *storm) run(b *testing.B) {
+// touch touches sessions, and gives when. It is late if they were idle for too long.
+func (s *storm) touch(refs []engine.Ref) (begin, end int64, alive int) {
+	begin = s.now()
+	alive = s.table.TouchBatch(refs)
+	end = s.now()
+	s.late = s.late || end-s.touched >= int64(s.idle)
+	return begin, end, alive
+}
+
+// run touches all that are to end, waits until they are due, and measures, unless it was late.
+func (s *storm) run(b *testing.B) bool {
 	b.Helper()
-	begin := s.now()
-	if alive := s.table.TouchBatch(s.doomed); alive != s.n {
+	begin, end, alive := s.touch(s.doomed)
+	s.touched, _, _ = s.touch(s.otherRefs)
+	if s.late {
+		return false
+	}
+	if alive != s.n {
 		b.Fatalf("%d of %d sessions ended before the storm", s.n-alive, s.n)
 	}
-	end := s.now()
 	firstDue, lastDue := begin+int64(s.idle), end+int64(s.idle)
 	s.due.Store(firstDue)
 	benchtest.Wait(time.Duration(firstDue-s.now()) - s.idle/4)
-	s.table.TouchBatch(s.otherRefs) // They live for another idle timeout, whatever comes.
+	s.touched, _, _ = s.touch(s.otherRefs) // They live for another idle timeout, whatever comes.
 	benchtest.Wait(time.Duration(firstDue - s.now()))
 	touches, longest, missed := s.weather(lastDue)
+	if s.late || s.now()-s.touched >= int64(s.idle) {
+		return false
+	}
 	if s.early.Load() > 0 || missed > 0 {
 		b.Fatalf("%d sessions ended early and %d touches missed", s.early.Load(), missed)
 	}
@@ -131,6 +160,7 @@ func (s *storm) run(b *testing.B) {
 	b.ReportMetric(quantile(1)/us, "touch-max-us")
 	b.ReportMetric(float64(longest)/us, "call-max-us")
 	b.ReportMetric(float64(s.early.Load()), "early")
+	return true
 }
 
 // weather touches and calls until all sessions have ended, or far too much time has passed. It

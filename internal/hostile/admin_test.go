@@ -84,7 +84,9 @@ func jsonPush(said string) (string, bool) {
 // taken comes when it reads, whole and in order.
 func TestAdmin_PushesToWhoDoesNotRead(t *testing.T) {
 	const size, enough, refusals = 30_000, 2000, 20
-	eachMode(t, setup{args: operators}, func(d *daemon) {
+	// Who does not read a ping does not answer it: what is detached then takes what comes.
+	patient := append([]string{"--ping-interval", "10m"}, operators...)
+	eachMode(t, setup{args: patient}, func(d *daemon) {
 		t := d.t
 		for name, a := range addressees(t, d) {
 			taken, refused := 0, 0

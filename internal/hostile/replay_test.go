@@ -166,7 +166,7 @@ func comeBack(addr, token string) error {
 func TestDetach_Storm(t *testing.T) {
 	const clients, rounds = 150, 12
 	eachMode(t, setup{args: []string{
-		"--resume-window", "1s", "--max-refused-hellos", "100000",
+		"--resume-window", "5s", "--max-refused-hellos", "100000",
 	}}, func(d *daemon) {
 		t := d.t
 		var storm sync.WaitGroup

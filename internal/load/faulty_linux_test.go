@@ -40,7 +40,7 @@ type guest struct {
 
 // serveFaulty starts a server on an address of this machine. Each connection is talk's, which
 // ends it by returning.
-func serveFaulty(t *testing.T, address string, config *tls.Config, talk func(*guest)) *faulty {
+func serveFaulty(t testing.TB, address string, config *tls.Config, talk func(*guest)) *faulty {
 	t.Helper()
 	l, err := net.Listen("tcp", address)
 	if err != nil {

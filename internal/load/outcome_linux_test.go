@@ -19,7 +19,7 @@ type scenario struct {
 	v1   *v1Server // in place of talk
 	// want is every counter that must not be 0, by what counters calls it; "" leaves it open.
 	want  counts
-	check func(t *testing.T, o *outcome)
+	check func(t testing.TB, o *outcome)
 	// prepare may change the worker before it connects, wait what happens before the run begins.
 	prepare func(w *Worker)
 	wait    time.Duration
@@ -75,7 +75,7 @@ func counters(p *result.Part) counts {
 
 // differ says which counters are not as they must be. Those of messages that were fine, and how
 // many connected, are looked at only where want has them.
-func (want counts) differ(t *testing.T, got counts) {
+func (want counts) differ(t testing.TB, got counts) {
 	t.Helper()
 	for name, n := range want {
 		if n == anyNumber {
@@ -136,6 +136,30 @@ func (s *scenario) run(ctx context.Context, p Plan) (o *outcome) {
 // runAll makes some runs at once, since most only wait, and looks at what came of each.
 func runAll(t *testing.T, scenarios []scenario) {
 	t.Helper()
+	for again := range retries + 1 {
+		stalls := watchStalls()
+		outcomes := outcomesOf(t, scenarios)
+		longest := stalls.stop()
+		var unsure []scenario
+		for i, s := range scenarios {
+			notes := &notes{TB: t}
+			notes.take(func() { s.judge(notes, outcomes[i]) })
+			if again < retries && notes.unsure(longest) {
+				t.Logf("%s is run again, after %v at a standstill: %q", s.name, longest, notes.all)
+				unsure = append(unsure, s)
+				continue
+			}
+			t.Run(s.name, notes.tell)
+		}
+		if scenarios = unsure; len(unsure) == 0 {
+			return
+		}
+	}
+}
+
+// outcomesOf makes some runs at once.
+func outcomesOf(t *testing.T, scenarios []scenario) []*outcome {
+	t.Helper()
 	outcomes := make([]*outcome, len(scenarios))
 	var all sync.WaitGroup
 	for i := range scenarios {
@@ -167,12 +191,10 @@ func runAll(t *testing.T, scenarios []scenario) {
 		}
 		t.FailNow()
 	}
-	for i := range scenarios {
-		t.Run(scenarios[i].name, func(t *testing.T) { scenarios[i].judge(t, outcomes[i]) })
-	}
+	return outcomes
 }
 
-func (s *scenario) judge(t *testing.T, o *outcome) {
+func (s *scenario) judge(t testing.TB, o *outcome) {
 	t.Helper()
 	if o.err != nil {
 		t.Fatal(o.err)
@@ -185,7 +207,7 @@ func (s *scenario) judge(t *testing.T, o *outcome) {
 }
 
 // addsUp holds what is so in any ledger, whatever happened.
-func (o *outcome) addsUp(t *testing.T) {
+func (o *outcome) addsUp(t testing.TB) {
 	t.Helper()
 	p, r := o.part, o.w.r
 	if p.Sent != p.Received+p.Lost {

@@ -65,7 +65,7 @@ func (s *v1Server) start() string {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() { l.Close() })
-	s.sessions = map[string]*v1Session{}
+	s.sessions, s.made, s.acks = map[string]*v1Session{}, 0, 0
 	if s.idle == 0 {
 		s.idle = time.Hour
 	}

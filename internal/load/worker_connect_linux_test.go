@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func head(answer string) func(c *guest) {
 func TestWorker_ConnectFaults(t *testing.T) {
 	t.Parallel()
 	failed := func(why string) counts { return counts{"failed": 2, "error " + why: 2} }
-	nothing := func(t *testing.T, o *outcome) {
+	nothing := func(t testing.TB, o *outcome) {
 		t.Helper()
 		r := result.Of(o.part)
 		if r.Judge(0); r.ExitCode != result.ExitUsage {
@@ -122,7 +121,7 @@ func TestWorker_ConnectFaults(t *testing.T) {
 			}
 			goodTalk(c)
 		},
-		check: func(t *testing.T, o *outcome) {
+		check: func(t testing.TB, o *outcome) {
 			t.Helper()
 			r := result.Of(o.part)
 			if r.Judge(0); r.ExitCode != result.ExitBroken && r.ExitCode != result.ExitSchedule {
@@ -178,17 +177,21 @@ func TestWorker_WhoMakesNone(t *testing.T) {
 func TestWorker_SlowWelcome(t *testing.T) {
 	t.Parallel()
 	const n = 5
-	var all sync.WaitGroup
-	all.Add(n)
+	all := make(chan struct{}, n)
 	runAll(t, []scenario{{
 		name: "slow", plan: Plan{Connections: n},
 		want: counts{"connected": n, "sent": 25, "received": 25},
 		talk: func(c *guest) {
-			all.Done()
-			all.Wait()
+			if c.number < n-1 {
+				<-all
+			} else {
+				for range n - 1 {
+					all <- struct{}{}
+				}
+			}
 			goodTalk(c)
 		},
-		check: func(t *testing.T, o *outcome) {
+		check: func(t testing.TB, o *outcome) {
 			t.Helper()
 			if c := o.part.Connect; c.Latency.Count() != n || c.TCP.Count() != n ||
 				c.Upgrade.Count() != n {
@@ -233,7 +236,9 @@ func TestWorker_IPv6(t *testing.T) {
 	l.Close()
 	server := serveFaulty(t, "[::1]:0", nil, goodTalk)
 	s := scenario{want: counts{"connected": 2, "sent": 25, "received": 25}}
-	s.judge(t, s.run(t.Context(), s.planFor(server.url)))
+	steadily(t, func(t testing.TB) {
+		s.judge(t, s.run(t.Context(), s.planFor(server.url)))
+	})
 }
 
 // TestWorker_SourceThatCannotBe has connections come from where this machine is not.
@@ -343,25 +348,28 @@ func TestWorker_Interrupted(t *testing.T) {
 			},
 		},
 	} {
-		t.Run(s.name, func(t *testing.T) {
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			server := serveFaulty(t, "127.0.0.1:0", nil, s.stop(cancel))
-			done := make(chan *outcome, 1)
-			go func() { done <- s.run(ctx, s.planFor(server.url)) }()
-			var o *outcome
-			select {
-			case o = <-done:
-			case <-time.After(20 * time.Second):
-				cancel()
-				s.judge(t, <-done)
-				t.Fatal("it did not come so far within 20 seconds")
-			}
-			s.judge(t, o)
-			if o.part == nil || !o.part.Interrupted {
-				t.Error("the part does not say that it was interrupted")
-			}
-		})
+		t.Run(s.name, func(t *testing.T) { steadily(t, s.test) })
+	}
+}
+
+func (s *interrupt) test(t testing.TB) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	server := serveFaulty(t, "127.0.0.1:0", nil, s.stop(cancel))
+	done := make(chan *outcome, 1)
+	go func() { done <- s.run(ctx, s.planFor(server.url)) }()
+	var o *outcome
+	select {
+	case o = <-done:
+	case <-time.After(20 * time.Second):
+		cancel()
+		s.judge(t, <-done)
+		t.Fatal("it did not come so far within 20 seconds")
+	}
+	s.judge(t, o)
+	if o.part == nil || !o.part.Interrupted {
+		t.Error("the part does not say that it was interrupted")
 	}
 }
 

@@ -47,7 +47,7 @@ func TestWorker_GoodServer(t *testing.T) {
 		{
 			name: "warm-up", plan: Plan{Warmup: 100 * time.Millisecond}, talk: goodTalk,
 			want: counts{"sent": 25, "received": 25},
-			check: func(t *testing.T, o *outcome) {
+			check: func(t testing.TB, o *outcome) {
 				t.Helper()
 				want := []string{"connect", "warmup", "run", "drain"}
 				if got := names(o); !slices.Equal(got, want) {

@@ -21,7 +21,7 @@ func resumes() Plan {
 func reconnectTest(t *testing.T) {
 	t.Helper()
 	// Every session that was dropped is counted once, whatever became of it.
-	sum := func(t *testing.T, o *outcome) {
+	sum := func(t testing.TB, o *outcome) {
 		t.Helper()
 		p := &o.part.Resume
 		if o.w.plan.Protocol != SpeakJSON { // it has no sessions
@@ -224,6 +224,11 @@ func replayTest(t *testing.T) {
 // TestWorker_ReconnectToNobody has a server go away, and stay away for some time.
 func TestWorker_ReconnectToNobody(t *testing.T) {
 	t.Parallel()
+	steadily(t, reconnectToNobody)
+}
+
+func reconnectToNobody(t testing.TB) {
+	t.Helper()
 	server := serveFaulty(t, "127.0.0.1:0", nil, goodTalk)
 	s := scenario{
 		plan: resumes(), want: counts{
@@ -260,6 +265,11 @@ func TestWorker_ReconnectToNobody(t *testing.T) {
 
 // reconnectRefusedForEverTest has a server that lets nobody back in.
 func reconnectRefusedForEverTest(t *testing.T) {
+	t.Helper()
+	steadily(t, reconnectRefusedForEver)
+}
+
+func reconnectRefusedForEver(t testing.TB) {
 	t.Helper()
 	server := serveFaulty(t, "127.0.0.1:0", nil, func(c *guest) {
 		if c.number == 39 {
@@ -337,6 +347,11 @@ func readyOnce(t *testing.T, name string, r *run) {
 // each connection and each message is there once.
 func TestWorker_TwoProcesses(t *testing.T) {
 	t.Parallel()
+	steadily(t, twoProcesses)
+}
+
+func twoProcesses(t testing.TB) {
+	t.Helper()
 	var mu sync.Mutex
 	said := map[uint32]int{}
 	server := serveFaulty(t, "127.0.0.1:0", nil, answers(
@@ -382,7 +397,7 @@ func TestWorker_TwoProcesses(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if t.Failed() {
+	if slices.Contains(parts, nil) {
 		return
 	}
 	var sum result.Part
@@ -430,5 +445,7 @@ func answersInTheDrainTest(t *testing.T) {
 		plan: Plan{Connections: 1, Rate: 20, Duration: 100 * time.Millisecond},
 		want: counts{"connected": 1, "sent": 2, "received": 2},
 	}
-	s.judge(t, s.run(t.Context(), s.planFor(server.url)))
+	steadily(t, func(t testing.TB) {
+		s.judge(t, s.run(t.Context(), s.planFor(server.url)))
+	})
 }

@@ -86,21 +86,26 @@ func TestWorker_TLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scenario{plan: c.plan, want: c.want}
-			o := s.run(t.Context(), s.planFor(c.url))
-			if o.err != nil {
-				t.Fatal(o.err)
-			}
-			got := counters(o.part)
-			if len(c.want) == 1 { // whatever it is called
-				t.Log(o.part.Errors)
-				for what := range o.part.Errors {
-					delete(got, "error "+what)
-				}
-			}
-			c.want.differ(t, got)
-			o.addsUp(t)
+			steadily(t, func(t testing.TB) { s.overTLS(t, c.url) })
 		})
 	}
+}
+
+func (s *scenario) overTLS(t testing.TB, url string) {
+	t.Helper()
+	o := s.run(t.Context(), s.planFor(url))
+	if o.err != nil {
+		t.Fatal(o.err)
+	}
+	got := counters(o.part)
+	if len(s.want) == 1 { // whatever it is called
+		t.Log(o.part.Errors)
+		for what := range o.part.Errors {
+			delete(got, "error "+what)
+		}
+	}
+	s.want.differ(t, got)
+	o.addsUp(t)
 }
 
 // TestWorker_TLSCutAnywhere has records come in pieces of every size.
@@ -128,5 +133,7 @@ func TestWorker_TLSCutAnywhere(t *testing.T) {
 		plan: Plan{Roots: roots, Connections: 12, Size: 3000},
 		want: counts{"connected": 12, "sent": 25, "received": 25},
 	}
-	s.judge(t, s.run(t.Context(), s.planFor("wss"+between.url[2:])))
+	steadily(t, func(t testing.TB) {
+		s.judge(t, s.run(t.Context(), s.planFor("wss"+between.url[2:])))
+	})
 }
