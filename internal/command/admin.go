@@ -67,6 +67,7 @@ type operation struct {
 	p      Process
 	client *adminclient.Client
 	json   bool
+	in     *bufio.Reader // standard input, whose reading a signal ends
 }
 
 // open makes a client of what the flags and the environment say.
@@ -166,7 +167,8 @@ func readToken(file string) (string, error) {
 }
 
 // run runs what a command does, with a context that the first signal ends, and gives its error an
-// exit code.
+// exit code. The second signal ends whatever does not heed the first, such as an output that nobody
+// reads.
 func (f *adminFlags) run(
 	ctx context.Context, p Process, do func(ctx context.Context, o *operation) error,
 ) error {
@@ -177,18 +179,50 @@ func (f *adminFlags) run(
 	defer o.client.Close()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	go func() {
+	o.in = bufio.NewReader(&interruptible{ctx, p.Stdin})
+	result := make(chan error, 1)
+	go func() { result <- do(ctx, o) }()
+	for waiting := true; waiting; {
 		select {
+		case err = <-result:
+			waiting = false
 		case <-p.Signals: // A nil channel never says anything.
+			if ctx.Err() != nil {
+				return exitError{exitInterrupted, errTold}
+			}
 			cancel()
-		case <-ctx.Done():
 		}
-	}()
-	err = do(ctx, o)
+	}
 	if err != nil && ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return exitError{exitInterrupted, errTold}
 	}
 	return coded(err)
+}
+
+// interruptible is an input whose reading ends with a context.
+type interruptible struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+// Read reads what comes first: something, or the end of the context.
+func (i *interruptible) Read(b []byte) (int, error) {
+	type part struct {
+		data []byte
+		err  error
+	}
+	came := make(chan part, 1)
+	go func() { // which stays behind where nothing comes; the process ends then
+		own := make([]byte, len(b))
+		n, err := i.r.Read(own)
+		came <- part{own[:n], err}
+	}()
+	select {
+	case p := <-came:
+		return copy(b, p.data), p.err
+	case <-i.ctx.Done():
+		return 0, i.ctx.Err()
+	}
 }
 
 // coded gives an error of the client the exit code that fits.
@@ -262,21 +296,19 @@ func (o *operation) confirm(ctx context.Context, yes bool, question string) erro
 		return nil
 	}
 	_, _ = fmt.Fprintf(o.p.Stderr, "%s [y/N] ", question)
-	answers := make(chan string, 1)
-	go func() { // which stays behind where nobody answers; the process ends then
-		line, _ := bufio.NewReader(o.p.Stdin).ReadString('\n')
-		answers <- line
-	}()
-	select {
-	case a := <-answers:
-		if a = strings.ToLower(strings.TrimSpace(a)); a == "y" || a == "yes" {
-			return nil
-		}
-		return exitError{exitRefused, errors.New("nothing was done")}
-	case <-ctx.Done():
+	answer, err := o.in.ReadString('\n')
+	if ctx.Err() != nil {
 		_, _ = fmt.Fprintln(o.p.Stderr)
 		return ctx.Err()
 	}
+	answer = strings.ToLower(strings.TrimSpace(answer))
+	if answer == "y" || answer == "yes" {
+		return nil
+	}
+	if err != nil { // the end of the input, which ended no line
+		_, _ = fmt.Fprintln(o.p.Stderr)
+	}
+	return exitError{exitRefused, errors.New("nothing was done")}
 }
 
 // parent makes a command that only holds others refuse what is none of them.

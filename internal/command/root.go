@@ -40,7 +40,7 @@ const exitUsage = 2
 // Run runs one command and gives its exit code. What went wrong is on Stderr.
 func Run(ctx context.Context, p Process) int {
 	root := newRoot(p)
-	root.SetArgs(guardIDs(p.Args))
+	root.SetArgs(guardIDs(append([]string{}, p.Args...))) // nil would be those of the process
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

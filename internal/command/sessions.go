@@ -255,7 +255,7 @@ func (o *operation) ids(args []string, do func(id string) error) error {
 			}
 			continue
 		}
-		lines := bufio.NewScanner(o.p.Stdin)
+		lines := bufio.NewScanner(o.in)
 		for lines.Scan() {
 			if id := strings.TrimSpace(lines.Text()); id != "" {
 				if err := do(id); err != nil {
@@ -407,7 +407,7 @@ func (f *sendFlags) send(ctx context.Context, o *operation, args []string, data 
 	m := adminclient.Message{ContentType: contentTypes[f.kind], Data: []byte(data)}
 	if data == "-" {
 		var err error
-		if m.Data, err = io.ReadAll(io.LimitReader(o.p.Stdin, sendBytesMax+1)); err != nil {
+		if m.Data, err = io.ReadAll(io.LimitReader(o.in, sendBytesMax+1)); err != nil {
 			return fmt.Errorf("standard input cannot be read: %w", err)
 		}
 		if len(m.Data) > sendBytesMax {
