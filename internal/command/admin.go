@@ -49,11 +49,9 @@ func (f *adminFlags) addAdmin(c *cobra.Command) {
 			"(environment: CURFEW_ADMIN_TOKEN, which they do not)")
 	flags.StringVar(&f.ca, "admin-ca", "", "trust the certificates in this PEM `FILE` too")
 	flags.DurationVar(&f.timeout, "timeout", 10*time.Second, "how long one request may take")
-	flags.StringVarP(&f.output, "output", "o", "table", "print a table, or json: what the API said")
+	flags.StringVarP(&f.output, "output", "o", "table",
+		"`FORMAT` of the output: table, or json, which is what the API said")
 	c.DisableFlagsInUseLine = true
-	c.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see `%s --help`", err, c.CommandPath())
-	})
 	_ = c.RegisterFlagCompletionFunc("output", fixed("table", "json")) // the flag is there
 }
 
@@ -316,18 +314,17 @@ func parent(c *cobra.Command) *cobra.Command {
 	c.DisableFlagsInUseLine = true
 	c.Args = cobra.ArbitraryArgs
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return noCommand(c, args[0])
+		}
 		var names []string
 		for _, below := range c.Commands() {
 			if !below.Hidden {
 				names = append(names, below.Name())
 			}
 		}
-		known := strings.Join(names, ", ")
-		if len(args) == 0 {
-			return fmt.Errorf("`%s` wants one of %s: see `%[1]s --help`", c.CommandPath(), known)
-		}
-		return fmt.Errorf("`%s` has no %q: there are %s", c.CommandPath(),
-			screen.Safe(args[0], 80), known)
+		return fmt.Errorf("`%s` wants one of %s: see `%[1]s --help`", c.CommandPath(),
+			strings.Join(names, ", "))
 	}
 	return c
 }

@@ -50,9 +50,6 @@ func newLoad(p Process) *cobra.Command {
 		},
 	}
 	f.add(cmd.Flags())
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error {
-		return fmt.Errorf("%w: see `curfew load --help`", err)
-	})
 	cmd.AddCommand(newLoadDiff(p), newLoadWorker(p))
 	return cmd
 }

@@ -17,7 +17,7 @@ import (
 func newLoadDiff(p Process) *cobra.Command {
 	output := "table"
 	cmd := &cobra.Command{
-		Use:   "diff A.json[,A2.json] B.json[,B2.json]",
+		Use:   "diff [flags] A.json[,A2.json] B.json[,B2.json]",
 		Short: "Compare reports of load runs, and say which differences are more than noise",
 		Long: `Compare the reports that curfew load --json wrote, A with B. Several files a side,
 or a report of --repeat, count as several runs; with four or more a side it can be told
@@ -44,7 +44,9 @@ which differences are more than noise (Mann-Whitney U test).`,
 			return compare.Write(p.Stdout, a, b, output == "json")
 		},
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", output, "table or json")
+	cmd.Flags().StringVarP(&output, "output", "o", output,
+		"`FORMAT` of the output: table or json")
+	_ = cmd.RegisterFlagCompletionFunc("output", fixed("table", "json")) // the flag is there
 	return cmd
 }
 

@@ -25,8 +25,20 @@ func newLogLevel(p Process) *cobra.Command {
 			"What is set holds until the daemon ends, or reads its configuration again and\n" +
 			"finds another --log-level there.\n" +
 			adminExits,
-		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: fixed(logLevels...),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return fmt.Errorf("one LEVEL at a time, not %d", len(args))
+			}
+			return nil
+		},
+		ValidArgsFunction: func(
+			_ *cobra.Command, args []string, _ string,
+		) ([]string, cobra.ShellCompDirective) {
+			if len(args) > 0 {
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return logLevels, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(c *cobra.Command, args []string) error {
 			level := ""
 			if len(args) > 0 {

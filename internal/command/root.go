@@ -65,9 +65,9 @@ func newRoot(p Process) *cobra.Command {
 		Version:       p.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return fmt.Errorf("there is no command %q: see `curfew --help`", args[0])
+				return noCommand(c, args[0])
 			}
 			return nil
 		},
@@ -76,9 +76,49 @@ func newRoot(p Process) *cobra.Command {
 	root.SetIn(p.Stdin)
 	root.SetOut(p.Stdout)
 	root.SetErr(p.Stderr)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return fmt.Errorf("%w: see `%s --help`", err, c.CommandPath())
+	})
 	root.AddCommand(newLoad(p), newConform(p), newStatus(p), newTop(p), newSessions(p), newUsers(p),
 		newEvents(p), newDrain(p), newLogLevel(p))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "help":
+			c.Run, c.RunE = nil, showHelp
+		case "completion":
+			parent(c)
+		}
+	}
 	return root
+}
+
+// showHelp shows the help of the command that the arguments name.
+func showHelp(c *cobra.Command, args []string) error {
+	about, rest, err := c.Root().Find(args)
+	if err != nil {
+		return err
+	}
+	if len(rest) > 0 {
+		return noCommand(about, rest[0])
+	}
+	about.InitDefaultHelpFlag()
+	about.InitDefaultVersionFlag()
+	return about.Help()
+}
+
+// noCommand is the error of a command that has none below it of this name.
+func noCommand(c *cobra.Command, name string) error {
+	c.SuggestionsMinimumDistance = min(max(len(name)/2, 1), 2) // letters that may be wrong
+	advice := fmt.Sprintf("see `%s --help`", c.CommandPath())
+	if near := c.SuggestionsFor(name); len(near) > 0 {
+		advice = fmt.Sprintf("did you mean %s? S%s", strings.Join(near, " or "), advice[1:])
+	}
+	if c.HasParent() {
+		return fmt.Errorf("`%s` has no command %q: %s", c.CommandPath(), name, advice)
+	}
+	return fmt.Errorf("there is no command %q: %s", name, advice)
 }
 
 // noArgs refuses all arguments.
