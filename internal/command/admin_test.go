@@ -481,6 +481,21 @@ func TestAdmin_Completion(t *testing.T) {
 		{"events --type", "create\nresume\ndetach\nexpire\ndisconnect"},
 		{"log-level", "debug\ninfo\nwarn\nerror"},
 		{"status --output", "table\njson"},
+		{"status --admin", ":4\n"},
+		{"status --admin-ca", ":0\n"}, // by the shell: files
+		{"sessions ls --limit", ":4\n"},
+		{"log-level debug", ":4\n"},
+		{"load", "diff\t"},
+		{"load --profile", "echo\nidle\nchatty"},
+		{"load --protocol", "json\nraw\nplain\n:4"},
+		{"load --rate", ":4\n"},
+		{"load --report", ":0\n"},
+		{"load diff -o", "table\njson\n:4"},
+		{"load diff", ":0\n"},
+		{"conform", ":4\n"},
+		{"conform --case", "1.1.1\t"},
+		{"conform --only", ":4\n"},
+		{"conform --json", ":0\n"},
 	} {
 		got := a.run(t, "", slices.Concat([]string{"__complete"}, strings.Fields(tt.args),
 			[]string{""})...)
@@ -497,6 +512,38 @@ func TestAdmin_Completion(t *testing.T) {
 		if got := curfew(t, "completion", shell); got.code != 0 || len(got.stdout) < 1000 {
 			t.Errorf("completion %s: %d, %d bytes", shell, got.code, len(got.stdout))
 		}
+	}
+}
+
+// What a shell would expand is not offered to it.
+func TestAdmin_CompletionIsNoOrder(t *testing.T) {
+	var users, want []string
+	for user, good := range map[string]bool{
+		"$(reboot)": false, "`reboot`": false, "a;b": false, "~root": false, "a*": false, "a b": false,
+		"'a": false, `"a`: false, `a\b`: false, "a|b": false, "a&b": false, "!!": false, "#a": false,
+		"<a": false, "{a,b}": false, "[a]": false, "a=~": false, "é": false,
+		"ada": true, "ada@example.com": true, "u-1_2.3:4/5+6": true,
+	} {
+		quoted, err := json.Marshal(user)
+		if err != nil {
+			t.Fatal(err)
+		}
+		users = append(users, `{"session_id":"s","state":"live","user":`+string(quoted)+`}`)
+		if good {
+			want = append(want, user)
+		}
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, `{"sessions":[`+strings.Join(users, ",")+`],"next_cursor":""}`)
+	}))
+	t.Cleanup(s.Close)
+	got := curfew(t, "__complete", "users", "kick", "--admin", s.URL, "")
+	words := strings.Split(strings.TrimSpace(got.stdout), "\n")
+	words = words[:len(words)-1] // the last one is about the others
+	slices.Sort(words)
+	slices.Sort(want)
+	if !slices.Equal(words, want) {
+		t.Errorf("it offers %q, want %q", words, want)
 	}
 }
 

@@ -3,9 +3,11 @@ package command
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/curfew-go/curfew/internal/adminclient"
 	"github.com/curfew-go/curfew/internal/screen"
@@ -46,6 +48,16 @@ func (f *adminFlags) completeUsers(p Process) cobra.CompletionFunc {
 	}
 }
 
+// isWord says whether every shell takes a text as one word that means nothing to it. A user's name
+// may be $(reboot), and shells expand what stands on their line, some at the next press of the key.
+func isWord(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		lower := r | 0x20
+		return !strings.ContainsRune("-_.@:+,/%", r) && (r < '0' || r > '9') &&
+			(lower < 'a' || lower > 'z')
+	})
+}
+
 // complete gives a word of each session on the first page, where the daemon answers at once. Words
 // that a shell would show or take otherwise are left out.
 func (f *adminFlags) complete(
@@ -68,7 +80,7 @@ func (f *adminFlags) complete(
 	var words []string
 	for i := range page.Sessions {
 		w, about := word(&page.Sessions[i])
-		if w == "" || !screen.IsPlain(w) || slices.Contains(words, w) {
+		if !isWord(w) || slices.Contains(words, w) {
 			continue
 		}
 		if about != "" {
@@ -77,4 +89,19 @@ func (f *adminFlags) complete(
 		words = append(words, w)
 	}
 	return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+}
+
+// completeFlags keeps names of files from being offered for the values of flags, of a command and
+// of those below it, that want something else.
+func completeFlags(c *cobra.Command) {
+	c.Flags().VisitAll(func(f *pflag.Flag) {
+		_, known := c.GetFlagCompletionFunc(f.Name)
+		if kind, _ := pflag.UnquoteUsage(f); known || kind == "FILE" || f.NoOptDefVal != "" {
+			return
+		}
+		_ = c.RegisterFlagCompletionFunc(f.Name, cobra.NoFileCompletions) // the flag is there
+	})
+	for _, below := range c.Commands() {
+		completeFlags(below)
+	}
 }

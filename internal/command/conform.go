@@ -67,6 +67,7 @@ func newConform(p Process) *cobra.Command {
 			return runConform(c.Context(), p, &f, args[0])
 		},
 		DisableFlagsInUseLine: true,
+		ValidArgsFunction:     cobra.NoFileCompletions,
 	}
 	flags := c.Flags()
 	flags.SortFlags = false
@@ -89,7 +90,21 @@ func newConform(p Process) *cobra.Command {
 	flags.BoolVarP(&f.verbose, "verbose", "v", false,
 		"show of each case what was sent, expected and seen")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "print no progress, and of the result one line")
+	_ = c.RegisterFlagCompletionFunc("case", completeCases) // the flag is there
 	return c
+}
+
+// completeCases completes the ID of a case, said what it is about.
+func completeCases(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	cases, err := conform.Match("")
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	words := make([]string, len(cases))
+	for i, c := range cases {
+		words[i] = cobra.CompletionWithDesc(c.ID, c.Description)
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 // pattern is what names the cases to run.

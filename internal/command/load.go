@@ -45,11 +45,16 @@ func newLoad(p Process) *cobra.Command {
 		Long:    loadLong,
 		Example: loadExample,
 		Args:    cobra.ArbitraryArgs, // settle says what is wrong with them, beside all else
+
+		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runLoad(cmd.Context(), p, &f, cmd.Flags(), args)
 		},
 	}
 	f.add(cmd.Flags())
+	// The flags are there.
+	_ = cmd.RegisterFlagCompletionFunc("profile", fixed(profiles()...))
+	_ = cmd.RegisterFlagCompletionFunc("protocol", fixed("json", "raw", "plain"))
 	cmd.AddCommand(newLoadDiff(p), newLoadWorker(p))
 	return cmd
 }

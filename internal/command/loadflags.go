@@ -211,14 +211,17 @@ func (f *loadFlags) outputSpecs() []flagSpec {
 	}
 }
 
-// names are those of all profiles.
-func names() string {
+// profiles are the names of all profiles.
+func profiles() []string {
 	var all []string
 	for _, p := range load.Profiles() {
 		all = append(all, string(p))
 	}
-	return strings.Join(all, ", ")
+	return all
 }
+
+// names are those of all profiles, for a reader.
+func names() string { return strings.Join(profiles(), ", ") }
 
 func setText(to *string) func(string) error {
 	return func(s string) error {

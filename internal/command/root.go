@@ -91,6 +91,7 @@ func newRoot(p Process) *cobra.Command {
 			parent(c)
 		}
 	}
+	completeFlags(root)
 	return root
 }
 
