@@ -209,10 +209,10 @@ func runConform(ctx context.Context, p Process, f *conformFlags, url string) err
 		case <-running.Done():
 		}
 	}()
-	live := newConformProgress(p.Stderr, len(chosen), f.quiet)
+	live := newConformProgress(p, len(chosen), f.quiet)
 	o.Progress = live.add
 	report, err := conform.Run(running, url, o)
-	live.clear()
+	live.line.clear()
 	if report == nil {
 		if running.Err() != nil {
 			return exitError{exitInterrupted, errors.New("interrupted before the first case")}

@@ -3,14 +3,10 @@ package command
 import (
 	"bytes"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/curfew-go/curfew/internal/conform"
 	"github.com/curfew-go/curfew/internal/screen"
@@ -275,36 +271,26 @@ func counted(n int, what string) string {
 	return screen.Count(n) + " " + what + "s"
 }
 
-// conformProgress is a line on a terminal that says how far a run is. The zero value shows nothing.
+// conformProgress is a line on a terminal that says how far a run is.
 type conformProgress struct {
-	w                  io.Writer // nil: no terminal
+	line               liveLine
+	quiet              bool
 	done, failed, want int
 }
 
 // newConformProgress shows progress where the output is a terminal and silence was not asked for.
-func newConformProgress(w io.Writer, want int, quiet bool) *conformProgress {
-	f, ok := w.(*os.File)
-	if !ok || quiet || !term.IsTerminal(int(f.Fd())) {
-		return &conformProgress{}
-	}
-	return &conformProgress{w: w, want: want}
+func newConformProgress(p Process, want int, quiet bool) *conformProgress {
+	return &conformProgress{line: p.newLiveLine(p.Stderr), quiet: quiet, want: want}
 }
 
 // add counts a result.
 func (p *conformProgress) add(c conform.Result) {
-	if p.w == nil {
+	if p.quiet {
 		return
 	}
 	p.done++
 	if c.Outcome == conform.Fail {
 		p.failed++
 	}
-	_, _ = fmt.Fprintf(p.w, "\r\x1b[K%d of %d cases, %d failed, %s", p.done, p.want, p.failed, c.ID)
-}
-
-// clear takes the line away.
-func (p *conformProgress) clear() {
-	if p.w != nil {
-		_, _ = fmt.Fprint(p.w, "\r\x1b[K")
-	}
+	p.line.draw(fmt.Sprintf("%d of %d cases, %d failed, %s", p.done, p.want, p.failed, c.ID))
 }

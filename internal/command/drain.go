@@ -2,16 +2,17 @@ package command
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
+	"io/fs"
+	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/curfew-go/curfew/internal/adminclient"
-	"github.com/curfew-go/curfew/internal/screen"
 )
 
 // drainPause is how far apart the looks at a drain are.
@@ -78,35 +79,78 @@ func drain(ctx context.Context, o *operation, wait, yes bool) error {
 func waitGone(ctx context.Context, o *operation, before *adminclient.Status) error {
 	look := newTicker(drainPause)
 	defer look.Stop()
-	shown := drainProgress{w: o.p.Stderr, last: -1}
-	if f, ok := o.p.Stderr.(*os.File); ok {
-		shown.live = term.IsTerminal(int(f.Fd()))
-	}
-	defer shown.clear()
+	shown := drainProgress{w: o.p.Stderr, line: o.p.newLiveLine(o.p.Stderr), last: -1}
+	defer shown.line.clear()
+	gone := fmt.Sprintf("process %d is gone", before.PID)
+	unanswered := 0
 	for {
 		s, err := o.client.Status(ctx)
-		gone := fmt.Sprintf("process %d is gone", before.PID)
-		switch {
-		case adminclient.KindOf(err) == adminclient.KindUnreachable:
-			shown.clear()
+		switch presenceBy(err) {
+		case absent:
+			shown.line.clear()
 			return o.tell(gone)
-		case adminclient.KindOf(err) == adminclient.KindSlow: // stopped, or very busy
-		case err != nil:
+		case cutOff:
+			if unanswered++; unanswered >= unansweredMax {
+				shown.line.clear()
+				return o.tell(gone)
+			}
+		case unknown:
+			shown.trouble(err)
+		case failing:
 			return err
-		case s.PID != before.PID || !s.StartedAt.Equal(before.StartedAt):
-			shown.clear()
-			return o.tell(fmt.Sprintf("%s, and process %d serves in its place", gone, s.PID))
-		default:
+		case present:
+			unanswered = 0
+			if s.PID != before.PID || !s.StartedAt.Equal(before.StartedAt) {
+				shown.line.clear()
+				return o.tell(fmt.Sprintf("%s, and process %d serves in its place", gone, s.PID))
+			}
 			shown.show(s)
 		}
 		select {
 		case <-look.C:
 		case <-ctx.Done():
-			shown.clear()
+			shown.line.clear()
 			o.say("interrupted: the drain goes on")
 			return ctx.Err()
 		}
 	}
+}
+
+// unansweredMax is after how many looks in a row that were cut off a daemon is taken to be gone.
+const unansweredMax = 4
+
+// presence is what a look at a daemon says about whether it is there.
+type presence uint8
+
+const (
+	present presence = iota // it answered
+	absent                  // nobody listens where it did
+	cutOff                  // a tunnel or a proxy has nobody behind it, or it ends just now
+	unknown                 // it cannot be told from here: it is slow, or the network is gone
+	failing                 // another kind of error, or the user's wish
+)
+
+// presenceBy is what the error of a look, or nil, says.
+func presenceBy(err error) presence {
+	var status int
+	if e, ok := errors.AsType[*adminclient.Error](err); ok {
+		status = e.Status
+	}
+	switch kind := adminclient.KindOf(err); {
+	case err == nil:
+		return present
+	case errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, fs.ErrNotExist):
+		return absent
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE):
+		return cutOff
+	case kind == adminclient.KindForeign && status >= http.StatusBadGateway &&
+		status <= http.StatusGatewayTimeout:
+		return cutOff
+	case kind == adminclient.KindUnreachable || kind == adminclient.KindSlow:
+		return unknown
+	}
+	return failing
 }
 
 // tell prints a line where it does not get in between JSON.
@@ -121,10 +165,10 @@ func (o *operation) tell(line string) error {
 // drainProgress shows how far a drain is: a line that is drawn again on a terminal, and a line for
 // each change elsewhere.
 type drainProgress struct {
-	w     io.Writer
-	live  bool
-	last  int // that remained; below 0: not shown yet
-	drawn bool
+	w        io.Writer
+	line     liveLine
+	last     int // that remained; below 0: not shown yet
+	troubled bool
 }
 
 func (d *drainProgress) show(s *adminclient.Status) {
@@ -134,19 +178,19 @@ func (d *drainProgress) show(s *adminclient.Status) {
 		remaining = s.Drain.Remaining
 		text = "draining: " + drainText(s.Drain, s.Now)
 	}
-	switch {
-	case d.live:
-		_, _ = fmt.Fprintf(d.w, "\r\x1b[K%s", screen.Cut(text, 79))
-		d.drawn = true
-	case remaining != d.last:
+	if d.line.width != nil {
+		d.line.draw(text)
+	} else if remaining != d.last {
 		_, _ = fmt.Fprintln(d.w, text)
 	}
-	d.last = remaining
+	d.last, d.troubled = remaining, false
 }
 
-func (d *drainProgress) clear() {
-	if d.drawn {
-		_, _ = fmt.Fprint(d.w, "\r\x1b[K")
-		d.drawn = false
+// trouble says, once, that nothing is known at the moment.
+func (d *drainProgress) trouble(err error) {
+	if !d.troubled {
+		d.line.clear()
+		_, _ = fmt.Fprintf(d.w, "curfew: still waiting: %v\n", err)
+		d.troubled = true
 	}
 }

@@ -94,7 +94,7 @@ func runLoad(
 	if err := detect(ctx, &plan); err != nil {
 		return err
 	}
-	shown := newProgress(p.Stderr, f.quiet)
+	shown := newProgress(p, f.quiet)
 	if remark := unjudged(&plan); remark != "" {
 		shown.say(remark)
 	}

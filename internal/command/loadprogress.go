@@ -3,12 +3,9 @@ package command
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/term"
 
 	"github.com/curfew-go/curfew/internal/load/fleet"
 )
@@ -24,29 +21,19 @@ const (
 // progress shows how a run goes: a line that is drawn again on a terminal, and a line now and then
 // elsewhere.
 type progress struct {
-	width func() int // of the terminal; nil: it is none
 	quiet bool
 	mu    struct { // whoever is interrupted says so from elsewhere
 		sync.Mutex
 		w     io.Writer
+		line  liveLine
 		calls int
-		drawn bool
 	}
 }
 
-func newProgress(w io.Writer, quiet bool) *progress {
-	p := &progress{quiet: quiet}
-	p.mu.w = w
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		p.width = func() int {
-			width, _, err := term.GetSize(int(f.Fd()))
-			if err != nil || width <= 0 {
-				return 80
-			}
-			return width
-		}
-	}
-	return p
+func newProgress(p Process, quiet bool) *progress {
+	shown := &progress{quiet: quiet}
+	shown.mu.w, shown.mu.line = p.Stderr, p.newLiveLine(p.Stderr)
+	return shown
 }
 
 // show shows how it goes. What cannot be written to a terminal that is gone is left out.
@@ -57,24 +44,19 @@ func (p *progress) show(l fleet.Live) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.mu.calls++
-	if p.width == nil {
-		if p.mu.calls%plainEvery == 0 {
-			_, _ = fmt.Fprintln(p.mu.w, progressLine(&l, false))
-		}
-		return
+	switch line := &p.mu.line; {
+	case line.width != nil:
+		line.draw(progressLine(&l, line.width() >= barMin))
+	case p.mu.calls%plainEvery == 0:
+		_, _ = fmt.Fprintln(p.mu.w, progressLine(&l, false))
 	}
-	width := p.width()
-	line := []rune(progressLine(&l, width >= barMin))
-	line = line[:min(len(line), max(width-1, 0))]
-	_, _ = fmt.Fprintf(p.mu.w, "\r\x1b[K%s", string(line))
-	p.mu.drawn = true
 }
 
 // say writes a line for the reader, where the drawn one is.
 func (p *progress) say(line string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clearLocked()
+	p.mu.line.clear()
 	_, _ = fmt.Fprintln(p.mu.w, "curfew: "+line)
 }
 
@@ -82,14 +64,7 @@ func (p *progress) say(line string) {
 func (p *progress) clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.clearLocked()
-}
-
-func (p *progress) clearLocked() {
-	if p.mu.drawn {
-		_, _ = fmt.Fprint(p.mu.w, "\r\x1b[K")
-		p.mu.drawn = false
-	}
+	p.mu.line.clear()
 }
 
 // progressLine is how it goes, the most telling first.

@@ -28,8 +28,8 @@ func TestProgress(t *testing.T) {
 		{1, ""},
 	} {
 		var b bytes.Buffer
-		p := newProgress(&b, false)
-		p.width = func() int { return c.width }
+		p := newProgress(Process{Stderr: &b}, false)
+		p.mu.line.width = func() int { return c.width }
 		p.show(l)
 		if got, ok := strings.CutPrefix(b.String(), "\r\x1b[K"); !ok || got != c.want {
 			t.Errorf("%d columns show %q, want %q", c.width, got, c.want)
@@ -50,7 +50,8 @@ func TestProgress(t *testing.T) {
 // Where there is no terminal it is a line now and then, and with --quiet nothing at all.
 func TestProgress_NoTerminal(t *testing.T) {
 	var b bytes.Buffer
-	p, quiet := newProgress(&b, false), newProgress(&b, true)
+	process := Process{Stderr: &b}
+	p, quiet := newProgress(process, false), newProgress(process, true)
 	for range 2*plainEvery + 1 {
 		p.show(fleet.Live{Run: 2, Runs: 3, Phase: "connect", Connections: 5, Stopping: true})
 		quiet.show(fleet.Live{})
