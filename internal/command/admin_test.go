@@ -220,6 +220,8 @@ func TestAdmin_JSON(t *testing.T) {
 		{"users", "kick", "a"},
 		{"drain"},
 		{"log-level"},
+		{"top"},
+		{"top", "--once"},
 	} {
 		got := a.run(t, "", append(args, "-o", "json")...)
 		var v map[string]any
@@ -305,6 +307,11 @@ func TestAdmin_DashedIDs(t *testing.T) {
 			"POST /v1/users/" + one + "/messages text/plain; charset=utf-8 hi",
 		},
 		{[]string{"events", "--session", one}, "GET /v1/events?session=" + one},
+		{
+			[]string{"--timeout", "5s", "sessions", "show", one, "-o", "json"},
+			"GET /v1/sessions/" + one,
+		},
+		{[]string{"__complete", "sessions", "kick", one, ""}, "GET /v1/sessions?limit=200"},
 	} {
 		a.run(t, "", tt.args...)
 		asked := a.requests()
@@ -372,7 +379,7 @@ func TestAdmin_Usage(t *testing.T) {
 		{"log-level loud", "the level is \"loud\": must be one of debug, info, warn, error"},
 		{"log-level a b", "one LEVEL at a time, not 2"},
 		{"top --interval 1ms", "must be 100ms to 1m"},
-		{"top -o json", "curfew status -o json"},
+		{"top -o yaml", "--output is \"yaml\""},
 	} {
 		got := a.run(t, "", strings.Fields(tt.args)...)
 		if got.code != exitUsage || !strings.Contains(got.stderr, tt.want) || got.stdout != "" {

@@ -19,11 +19,8 @@ var dashedID = regexp.MustCompile(`^-[A-Za-z0-9_-]{31}$`)
 
 // guardIDs keeps IDs that begin with a dash from being taken for flags where sessions are named.
 func guardIDs(args []string) []string {
-	rest := args
-	if len(rest) > 0 && strings.HasPrefix(rest[0], cobra.ShellCompRequestCmd) {
-		rest = rest[1:]
-	}
-	if len(rest) == 0 || rest[0] != "sessions" && rest[0] != "events" {
+	// Flags may stand before the command that has them.
+	if !slices.Contains(args, "sessions") && !slices.Contains(args, "events") {
 		return args
 	}
 	guarded := slices.Clone(args)

@@ -20,7 +20,7 @@ sorted, filtered, touched and ended. ? shows the keys. A daemon that goes away i
 and asked again.
 
 --once prints one frame as text instead, and so does an output that is no terminal. It looks twice,
---interval apart, to know the rates.
+--interval apart, to know the rates. -o json prints once what the API said, as ` + "`curfew status`" + ` does.
 ` + adminExits
 
 // topFlags are the flags of top.
@@ -48,7 +48,6 @@ func newTop(p Process) *cobra.Command {
 		},
 	}
 	f.addAdmin(c)
-	_ = c.Flags().MarkHidden("output") // a frame is a frame; `status -o json` has the numbers
 	c.Flags().DurationVarP(&f.interval, "interval", "i", top.IntervalDefault, "how often it looks")
 	c.Flags().BoolVar(&f.once, "once", false, "print one frame as text")
 	return c
@@ -56,7 +55,11 @@ func newTop(p Process) *cobra.Command {
 
 func (f *topFlags) show(ctx context.Context, o *operation) error {
 	if o.json {
-		return fmt.Errorf("top has no JSON: `curfew status -o json` has its numbers")
+		s, err := o.client.Status(ctx)
+		if err != nil {
+			return err
+		}
+		return o.raw(s.Raw)
 	}
 	options := top.Options{
 		Client: o.client, Interval: f.interval, Color: o.p.env("NO_COLOR") == "",
