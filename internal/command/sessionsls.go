@@ -82,7 +82,7 @@ func (f *lsFlags) list(ctx context.Context, o *operation) error {
 	if f.all {
 		limit = 0
 	}
-	l := lister{o: o, lines: f.all, width: o.width()}
+	l := newLister(o, f.all, o.width())
 	more := false
 	for page, err := range o.client.Pages(ctx, f.query, limit) {
 		if err != nil {
@@ -110,6 +110,9 @@ func (f *lsFlags) list(ctx context.Context, o *operation) error {
 	return nil
 }
 
+// idColumns is how wide the daemon's own IDs are.
+const idColumns = 32
+
 // lister prints pages, of which it holds one.
 type lister struct {
 	o     *operation
@@ -117,6 +120,14 @@ type lister struct {
 	width int
 	n     int // sessions so far
 	rows  *screen.Table
+}
+
+// newLister prints for a terminal so many columns wide; 0: for none.
+func newLister(o *operation, lines bool, width int) *lister {
+	if width > 0 { // half an ID is none: in a narrower terminal it goes on in the next line
+		width = max(width, idColumns)
+	}
+	return &lister{o: o, lines: lines, width: width}
 }
 
 func (l *lister) json(page *adminclient.Page) error {
@@ -154,12 +165,12 @@ func (l *lister) table(page *adminclient.Page) error {
 	var b strings.Builder
 	if l.n == 0 && len(rows) > 0 {
 		l.rows = screen.NewTable(
-			screen.Column{Name: "SESSION", Least: 32},
-			screen.Column{Name: "STATE"},
-			screen.Column{Name: "USER", Least: 8, Rank: 1},
-			screen.Column{Name: "IDLE", Right: true},
+			screen.Column{Name: "SESSION", Least: idColumns},
+			screen.Column{Name: "STATE", Rank: 1},
+			screen.Column{Name: "USER", Least: 8, Rank: 2},
+			screen.Column{Name: "IDLE", Right: true, Rank: 1},
 			screen.Column{Name: "AGE", Right: true, Rank: 2},
-			screen.Column{Name: "ENDS IN", Right: true},
+			screen.Column{Name: "ENDS IN", Right: true, Rank: 1},
 			screen.Column{Name: "REMOTE", Rank: 3},
 			screen.Column{Name: "PROTOCOL", Rank: 4},
 		)

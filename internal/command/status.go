@@ -69,20 +69,29 @@ type listing struct {
 }
 
 // row writes a line; one whose value is empty is left out. What does not fit goes on in the next
-// line, behind a comma or else a space where there is one.
+// line, behind a comma or else a space where there is one. Where names would take half of each line
+// they stand above their values.
 func (l *listing) row(name, value string) {
+	column := nameColumn
+	if l.width > 0 && l.width < 2*nameColumn && value != "" {
+		if name != "" {
+			l.WriteString(name + "\n")
+		}
+		name, column = "", 2
+	}
 	for value != "" {
 		rest := ""
-		if room := l.width - nameColumn; l.width > 0 && screen.Width(value) > max(room, 1) {
-			head := string([]rune(value)[:max(room, 1)])
-			if at := strings.LastIndex(head, ", "); at > 0 {
-				head = head[:at+1]
-			} else if at := strings.LastIndex(head, " "); at > 0 {
-				head = head[:at]
+		if room := max(l.width-column, 1); l.width > 0 && screen.Width(value) > room {
+			runes := []rune(value)
+			head, beyond := string(runes[:room]), string(runes[:room+1])
+			if at := strings.LastIndex(beyond, ", "); at > 0 {
+				head = beyond[:at+1]
+			} else if at := strings.LastIndex(beyond, " "); at > 0 {
+				head = beyond[:at]
 			}
 			value, rest = head, strings.TrimPrefix(value[len(head):], " ")
 		}
-		_, _ = fmt.Fprintf(l, "%-*s%s\n", nameColumn, name, value) // into memory
+		_, _ = fmt.Fprintf(l, "%-*s%s\n", column, name, value) // into memory
 		name, value = "", rest
 	}
 }

@@ -176,6 +176,11 @@ func TestTable(t *testing.T) {
 			}
 		}
 	}
+	equal := screen.NewTable(screen.Column{Name: "A"}, screen.Column{Name: "B", Rank: 1},
+		screen.Column{Name: "C", Rank: 1})
+	if got := equal.Head(4); got != "A  B" {
+		t.Errorf("of equal ranks %q stays", got)
+	}
 	for width := range 40 { // nothing panics, and nothing is too wide, however narrow it is
 		if line := table().Row([]string{"a", "b", "c", strconv.Itoa(width)}, width+1); screen.Width(
 			line) > width+1 {

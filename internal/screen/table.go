@@ -11,8 +11,8 @@ type Column struct {
 	Right bool // to the right: numbers
 	// Least is the narrowest that the column may be cut to; 0: it is never cut.
 	Least int
-	// Rank says which column goes first where they do not all fit: the highest. Those above 2 go
-	// before any is cut, the others after; 0: it stays.
+	// Rank says which column goes first where they do not all fit: the highest, of equal ones the
+	// last. Those above 2 go before any is cut, the others after; 0: it stays.
 	Rank int
 }
 
@@ -110,7 +110,7 @@ const rankCut = 2
 func (t *Table) last(widths []int) int {
 	last := -1
 	for i, c := range t.columns {
-		if widths[i] >= 0 && c.Rank > 0 && (last < 0 || c.Rank > t.columns[last].Rank) {
+		if widths[i] >= 0 && c.Rank > 0 && (last < 0 || c.Rank >= t.columns[last].Rank) {
 			last = i
 		}
 	}

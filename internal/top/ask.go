@@ -73,10 +73,10 @@ func (m *model) refresh() tea.Cmd {
 	return tea.Batch(m.askStatus(), m.askList(), m.askDetail())
 }
 
-// relist shows another list from its beginning.
+// relist shows another list from its beginning, instead of a session if one was shown.
 func (m *model) relist() tea.Cmd {
 	m.list.cursors, m.list.row, m.list.top, m.list.id = nil, 0, 0, ""
-	m.list.page = nil
+	m.list.page, m.detail = nil, nil
 	return m.askList()
 }
 
@@ -91,6 +91,7 @@ func (m *model) turn(forward bool) tea.Cmd {
 		return nil
 	}
 	m.list.row, m.list.top, m.list.id = 0, 0, ""
+	m.detail = nil
 	return m.askList()
 }
 

@@ -188,7 +188,8 @@ func (m *model) onStatus(s statusMsg) {
 		m.failing, m.rates = s.err, rates{}
 		return
 	}
-	if m.status != nil && !sameProcess(m.status, s.status) && s.status.PID != m.status.PID {
+	if was := m.status; was != nil &&
+		(s.status.PID != was.PID || !s.status.StartedAt.Equal(was.StartedAt)) {
 		m.tell("another process answers: rates begin anew", false)
 	}
 	if m.failing != nil {
@@ -205,11 +206,12 @@ func (m *model) onList(l listMsg) {
 		return // of a list that nobody wants any more
 	}
 	m.list.asking = false
-	m.list.next = m.now.Add(max(m.interval, listShare*l.took))
 	m.list.err = l.err
-	if l.err != nil {
+	if l.err != nil { // it may have waited for a daemon that is back in a moment
+		m.list.next = m.now.Add(max(m.interval, l.took))
 		return
 	}
+	m.list.next = m.now.Add(max(m.interval, listShare*l.took))
 	m.list.page = l.page
 	m.choose(m.list.row)
 	for i := range l.page.Sessions { // the chosen one stays chosen where it is still there

@@ -342,6 +342,30 @@ func TestKeys_Lists(t *testing.T) {
 	}
 }
 
+// Another list takes the place of a session that is shown, so that what was asked for is seen.
+func TestKeys_ListInsteadOfDetail(t *testing.T) {
+	for _, keys := range [][]string{{"s"}, {"S"}, {"f"}, {"/", "a", "enter"}, {"n"}} {
+		m, _ := newModel(t, 80, 24)
+		fill(t, m)
+		m.detail = &m.list.page.Sessions[0]
+		press(m, keys...)
+		if m.detail != nil {
+			t.Errorf("%q: the session is still shown", keys)
+		}
+	}
+}
+
+// A list that failed after a long wait is asked for again soon: the daemon may be back.
+func TestList_AfterAWait(t *testing.T) {
+	m, _ := newModel(t, 80, 24)
+	fill(t, m)
+	m.askList()
+	m.Update(listMsg{asked: m.list.asked, took: 10 * time.Second, err: errors.New("slow")})
+	if wait := m.list.next.Sub(m.now); wait != 10*time.Second {
+		t.Errorf("it waits for %v", wait)
+	}
+}
+
 // Nothing is ended without a yes, and it is the session that was asked about.
 func TestKeys_Kick(t *testing.T) {
 	m, a := newModel(t, 80, 24)
@@ -462,6 +486,14 @@ func TestGoneAndBack(t *testing.T) {
 		!strings.Contains(frame, "created -") {
 		t.Errorf("frame:\n%s", frame)
 	}
+	again := status(t, 1) // in a container each process has the same number
+	again.PID, again.StartedAt = 9999, epoch.Add(time.Second)
+	m.notice = ""
+	m.Update(statusMsg{status: again})
+	if frame := text(m); !strings.Contains(frame, "another process answers") {
+		t.Errorf("frame:\n%s", frame)
+	}
+	m.Update(statusMsg{status: back})
 	next := status(t, 2)
 	next.PID, next.StartedAt = 9999, epoch
 	m.Update(statusMsg{status: next})
