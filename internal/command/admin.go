@@ -76,7 +76,7 @@ func (f *adminFlags) open(p Process) (*operation, error) {
 	if f.timeout <= 0 {
 		return nil, fmt.Errorf("--timeout is %v: must be above 0", f.timeout)
 	}
-	token, err := f.findToken(p)
+	token, tokenFrom, err := f.findToken(p)
 	if err != nil {
 		return nil, err
 	}
@@ -90,9 +90,12 @@ func (f *adminFlags) open(p Process) (*operation, error) {
 			return nil, err
 		}
 	}
-	client, err := adminclient.New(o)
-	if err != nil {
+	if _, err := adminclient.New(adminclient.Options{Address: o.Address}); err != nil {
 		return nil, fmt.Errorf("%s: %w", from, err)
+	}
+	client, err := adminclient.New(o)
+	if err != nil { // all but the token is checked
+		return nil, fmt.Errorf("%s: %w", tokenFrom, err)
 	}
 	return &operation{p: p, client: client, json: f.output == "json"}, nil
 }
@@ -116,30 +119,26 @@ func (p Process) env(name string) string {
 	return ""
 }
 
-// findToken is the token to show. A flag beats the environment.
-func (f *adminFlags) findToken(p Process) (string, error) {
-	file, from := f.tokenFile, "--admin-token-file"
-	if f.token == "" && file == "" {
-		file, from = p.env("CURFEW_ADMIN_TOKEN_FILE"), "CURFEW_ADMIN_TOKEN_FILE"
-		if token := p.env("CURFEW_ADMIN_TOKEN"); token != "" {
-			if file != "" {
-				return "", errors.New("CURFEW_ADMIN_TOKEN and CURFEW_ADMIN_TOKEN_FILE give two " +
-					"tokens: unset one")
-			}
-			return token, nil
-		}
+// findToken is the token to show, and who gave it. A flag beats the environment.
+func (f *adminFlags) findToken(p Process) (token, from string, err error) {
+	token, from = f.token, "--admin-token"
+	file, fileFrom := f.tokenFile, "--admin-token-file"
+	remedy := "leave one out"
+	if token == "" && file == "" {
+		token, from = p.env("CURFEW_ADMIN_TOKEN"), "CURFEW_ADMIN_TOKEN"
+		file, fileFrom = p.env("CURFEW_ADMIN_TOKEN_FILE"), "CURFEW_ADMIN_TOKEN_FILE"
+		remedy = "unset one"
 	}
-	if file == "" {
-		return f.token, nil
+	switch {
+	case token != "" && file != "":
+		return "", "", fmt.Errorf("%s and %s give two tokens: %s", from, fileFrom, remedy)
+	case file == "":
+		return token, from, nil
 	}
-	if f.token != "" {
-		return "", errors.New("--admin-token and --admin-token-file give two tokens: leave one out")
+	if token, err = readToken(file); err != nil {
+		err = fmt.Errorf("%s: %w", fileFrom, err)
 	}
-	token, err := readToken(file)
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", from, err)
-	}
-	return token, nil
+	return token, fileFrom, err
 }
 
 // tokenFileMax bounds what is read of a file of tokens.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/curfew-go/curfew/internal/adminclient"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -101,6 +103,9 @@ func (a *fakeAPI) answer(w http.ResponseWriter, r *http.Request) {
 	case strings.Contains(path, "none"):
 		w.WriteHeader(http.StatusNotFound)
 		_, _ = io.WriteString(w, none)
+	case strings.Contains(path, "broken"):
+		w.WriteHeader(http.StatusInternalServerError)
+		_, _ = io.WriteString(w, `{"error":{"code":"internal","message":"it broke"}}`)
 	case strings.HasSuffix(path, "/messages"):
 		_, _ = io.WriteString(w, `{"refused":0,"sent":1}`)
 	case r.Method == http.MethodDelete && strings.HasPrefix(path, "/v1/users/"):
@@ -214,6 +219,13 @@ func TestAdmin_JSON(t *testing.T) {
 	if got.stdout != want || got.code != 1 {
 		t.Errorf("kick: %+v, want %s", got, want)
 	}
+	got = a.run(t, "a\n"+strings.Repeat("x", 256)+"\nb\nbroken\n", "sessions", "touch", "-o", "json",
+		"-")
+	var touched []done
+	if err := json.Unmarshal([]byte(got.stdout), &touched); err != nil || len(touched) != 3 ||
+		got.code != 1 || !strings.Contains(got.stderr, "failed (500 it broke)") {
+		t.Errorf("touch that ends early: %v: %+v", err, got)
+	}
 	for _, args := range [][]string{
 		{"sessions", "show", "a"},
 		{"sessions", "send", "a", "x"},
@@ -250,6 +262,23 @@ func TestAdmin_Events(t *testing.T) {
 	if !strings.Contains(got.stdout, `  expire      \x1b[2J  reason=idle  user=ada`+"\n") ||
 		!strings.Contains(got.stderr, "2 events are missing") {
 		t.Errorf("events: %+v", got)
+	}
+}
+
+// An object has no member twice, and is one whatever came.
+func TestEventJSON(t *testing.T) {
+	for _, tt := range []struct{ id, kind, raw, want string }{
+		{"7", "expire", `{"at":"x"}`, `{"type":"expire","id":7,"at":"x"}`},
+		{"7", "expire", `{"type":"expire","at":"x"}`, `{"id":7,"type":"expire","at":"x"}`},
+		{"7", "expire", `{"id":7,"type":"expire"}`, `{"id":7,"type":"expire"}`},
+		{"", "lost", ` { "lost": 2 } `, `{"type":"lost","lost":2}`},
+		{"", "lost", `{}`, `{"type":"lost"}`},
+		{"1", "é\u202e\\", `{"a":1}`, `{"type":"é\u202e\\","id":1,"a":1}`},
+	} {
+		e := adminclient.Event{ID: tt.id, Type: tt.kind, Raw: json.RawMessage(tt.raw)}
+		if got := eventJSON(&e); got != tt.want || !json.Valid([]byte(got)) {
+			t.Errorf("%s of %s is %s, want %s", tt.raw, tt.kind, got, tt.want)
+		}
 	}
 }
 
@@ -333,6 +362,10 @@ func TestAdmin_Usage(t *testing.T) {
 	if err := os.WriteFile(empty, []byte("\n \n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	spaced := filepath.Join(dir, "spaced")
+	if err := os.WriteFile(spaced, []byte("two words\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct{ args, want string }{
 		{"status x", "takes no argument, not \"x\": see `curfew status --help`"},
 		{"status --what", "see `curfew status --help`"},
@@ -342,6 +375,8 @@ func TestAdmin_Usage(t *testing.T) {
 		{"status --admin-token a --admin-token-file b", "leave one out"},
 		{"status --admin-token-file " + dir + "/none", "none cannot be read: no such file"},
 		{"status --admin-token-file " + empty, "holds no token"},
+		{"status --admin-token é", "--admin-token: a token is visible ASCII"},
+		{"status --admin-token-file " + spaced, "--admin-token-file: a token is visible ASCII"},
 		{"status --admin-ca " + empty, "--admin-ca: " + empty + " holds no certificate"},
 		{"sessions", "wants one of kick, ls, send, show, touch"},
 		{"sessions what", "has no command \"what\": see `curfew sessions --help`"},

@@ -3,8 +3,8 @@ package command
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -101,19 +101,23 @@ func eventText(e *adminclient.Event) string {
 	return b.String()
 }
 
-// eventJSON is what the API told of an event, as one object.
+// eventJSON is what the API told of an event, as one object, with the type and the ID of the event
+// in front where they are not among it anyway.
 func eventJSON(e *adminclient.Event) string {
-	line := `{"type":` + strconv.Quote(screen.Safe(e.Type, 40))
-	if e.ID != "" {
-		line += `,"id":` + e.ID
+	var told map[string]json.RawMessage
+	_ = json.Unmarshal(e.Raw, &told) // what is no object has no members
+	var members []string
+	if _, twice := told["type"]; !twice {
+		name, _ := json.Marshal(e.Type) // a string can be written as JSON
+		members = append(members, `"type":`+string(screen.JSON(name)))
 	}
-	rest, ok := bytes.CutPrefix(oneLine(e.Raw), []byte("{"))
-	switch members := strings.TrimSpace(string(rest)); {
-	case !ok:
-		return line + "}"
-	case members == "}":
-		return line + members
-	default:
-		return line + "," + members
+	if _, twice := told["id"]; !twice && e.ID != "" {
+		members = append(members, `"id":`+e.ID)
 	}
+	if rest, ok := bytes.CutPrefix(oneLine(e.Raw), []byte("{")); ok {
+		if own := strings.TrimSuffix(string(rest), "}"); own != "" {
+			members = append(members, own)
+		}
+	}
+	return "{" + strings.Join(members, ",") + "}"
 }

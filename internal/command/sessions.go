@@ -2,6 +2,7 @@ package command
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -208,8 +209,8 @@ func (o *operation) eachID(args []string, what string, do func(id string) error)
 		n++
 		return o.tellOne(id, what, err, n == 1)
 	})
-	if o.json && err == nil && n > 0 {
-		err = o.print("\n]\n")
+	if o.json && n > 0 { // also where it did not come to the end: it is JSON none the less
+		err = cmp.Or(err, o.print("\n]\n"))
 	}
 	switch {
 	case err != nil:
