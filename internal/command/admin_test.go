@@ -219,8 +219,8 @@ func TestAdmin_JSON(t *testing.T) {
 	if got.stdout != want || got.code != 1 {
 		t.Errorf("kick: %+v, want %s", got, want)
 	}
-	got = a.run(t, "a\n"+strings.Repeat("x", 256)+"\nb\nbroken\n", "sessions", "touch", "-o", "json",
-		"-")
+	ids := "a\n" + strings.Repeat("x", 256) + "\nb\nbroken\n"
+	got = a.run(t, ids, "sessions", "touch", "-o", "json", "-")
 	var touched []done
 	if err := json.Unmarshal([]byte(got.stdout), &touched); err != nil || len(touched) != 3 ||
 		got.code != 1 || !strings.Contains(got.stderr, "failed (500 it broke)") {
@@ -405,9 +405,9 @@ func TestAdmin_Usage(t *testing.T) {
 		{"--what", "unknown flag: --what: see `curfew --help`"},
 		{"help nosuch", "there is no command \"nosuch\": see `curfew --help`"},
 		{"help sessions kik", "`curfew sessions` has no command \"kik\": did you mean kick? See"},
-		{"help load diff x", "`curfew load diff` has no command \"x\": see `curfew load diff --help`"},
+		{"help load diff x", "has no command \"x\": see `curfew load diff --help`"},
 		{"completion", "`curfew completion` wants one of bash, fish, powershell, zsh: see"},
-		{"completion bsh", "`curfew completion` has no command \"bsh\": did you mean bash or zsh? See"},
+		{"completion bsh", "has no command \"bsh\": did you mean bash or zsh? See"},
 		{"load diff --what", "see `curfew load diff --help`"},
 		{"conform --what", "see `curfew conform --help`"},
 		{"events --type end", "must be one of create, resume, detach, expire, disconnect"},
@@ -561,10 +561,10 @@ func TestAdmin_Completion(t *testing.T) {
 func TestAdmin_CompletionIsNoOrder(t *testing.T) {
 	var users, want []string
 	for user, good := range map[string]bool{
-		"$(reboot)": false, "`reboot`": false, "a;b": false, "~root": false, "a*": false, "a b": false,
-		"'a": false, `"a`: false, `a\b`: false, "a|b": false, "a&b": false, "!!": false, "#a": false,
-		"<a": false, "{a,b}": false, "[a]": false, "a=~": false, "é": false,
-		"ada": true, "ada@example.com": true, "u-1_2.3:4/5+6": true,
+		"$(reboot)": false, "`reboot`": false, "a;b": false, "~root": false, "a*": false,
+		"a b": false, "'a": false, `"a`: false, `a\b`: false, "a|b": false, "a&b": false,
+		"!!": false, "#a": false, "<a": false, "{a,b}": false, "[a]": false, "a=~": false,
+		"é": false, "ada": true, "ada@example.com": true, "u-1_2.3:4/5+6": true,
 	} {
 		quoted, err := json.Marshal(user)
 		if err != nil {

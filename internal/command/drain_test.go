@@ -29,11 +29,12 @@ func looked(t *testing.T, answers ...http.HandlerFunc) *httptest.Server {
 	return s
 }
 
-func statusOf(pid, remaining int) http.HandlerFunc {
+// left is a look at process 7, which so many of 100 connections have not left yet.
+func left(remaining int) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		_, _ = fmt.Fprintf(w, `{"pid":%d,"state":"draining","now":"2026-05-05T05:10:20Z",`+
+		_, _ = fmt.Fprintf(w, `{"pid":7,"state":"draining","now":"2026-05-05T05:10:20Z",`+
 			`"started_at":"2026-05-04T03:00:00Z","drain":{"started_at":"2026-05-05T05:10:12Z",`+
-			`"window_s":30,"connections":100,"remaining":%d}}`, pid, remaining)
+			`"window_s":30,"connections":100,"remaining":%d}}`, remaining)
 	}
 }
 
@@ -58,11 +59,11 @@ func TestDrainWait_Gone(t *testing.T) {
 	}{
 		"blinks": {
 			[]http.HandlerFunc{
-				statusOf(7, 100), statusOf(7, 40), cut, cut, statusOf(7, 10), cut,
+				left(100), left(40), cut, cut, left(10), cut,
 			},
 			left40 + left10,
 		},
-		"proxy": {[]http.HandlerFunc{statusOf(7, 100), statusOf(7, 40), badGateway}, left40},
+		"proxy": {[]http.HandlerFunc{left(100), left(40), badGateway}, left40},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -77,11 +78,12 @@ func TestDrainWait_Gone(t *testing.T) {
 
 // Somebody else who answers in its place is no daemon that is gone.
 func TestDrainWait_Foreign(t *testing.T) {
-	s := looked(t, statusOf(7, 100), func(w http.ResponseWriter, _ *http.Request) {
+	s := looked(t, left(100), func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"ok":true}`)
 	})
 	got := curfew(t, "drain", "--wait", "--admin", s.URL)
-	if got.code != exitUsage || got.stdout != "" || !strings.Contains(got.stderr, "correct --admin") {
+	if got.code != exitUsage || got.stdout != "" ||
+		!strings.Contains(got.stderr, "correct --admin") {
 		t.Errorf("%+v", got)
 	}
 }

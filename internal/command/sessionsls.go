@@ -53,7 +53,8 @@ func newSessionsLs(p Process) *cobra.Command {
 	}
 	f.addAdmin(c)
 	flags := c.Flags()
-	flags.StringVar(&f.query.State, "state", "", "only those in this `STATE`: live, detached or grace")
+	flags.StringVar(&f.query.State, "state", "",
+		"only those in this `STATE`: live, detached or grace")
 	flags.StringVar(&f.query.User, "user", "", "only those of this `USER`")
 	flags.StringVar(&f.query.Sort, "sort", "",
 		"`ORDER`: created_at, last_activity or deadline; with - before it the last first")

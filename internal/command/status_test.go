@@ -44,8 +44,8 @@ func TestLister_Narrow(t *testing.T) {
 		Remote: "192.0.2.1:1", Protocol: "curfew.raw",
 	}}}
 	for width, want := range map[int]string{
-		0: "SESSION                           STATE  USER  IDLE  AGE  ENDS IN  REMOTE       PROTOCOL\n" +
-			id + "  live   ada     0s   0s       0s  192.0.2.1:1  curfew.raw\n",
+		0: "SESSION                           STATE  USER  IDLE  AGE  ENDS IN  REMOTE       " +
+			"PROTOCOL\n" + id + "  live   ada     0s   0s       0s  192.0.2.1:1  curfew.raw\n",
 		60: "SESSION                           STATE  USER  IDLE  ENDS IN\n" +
 			id + "  live   ada     0s       0s\n",
 		40: "SESSION                           STATE\n" + id + "  live\n",

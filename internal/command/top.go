@@ -20,7 +20,7 @@ sorted, filtered, touched and ended. ? shows the keys. A daemon that goes away i
 and asked again.
 
 --once prints one frame as text instead, and so does an output that is no terminal. It looks twice,
---interval apart, to know the rates. -o json prints once what the API said, as ` + "`curfew status`" + ` does.
+--interval apart, to know the rates. -o json prints once the status that the API gave.
 ` + adminExits
 
 // topFlags are the flags of top.

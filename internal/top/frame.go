@@ -96,9 +96,13 @@ func (m *model) headLine() line {
 	l := line{{"curfew top", strong}}
 	if s := m.status; s != nil {
 		l.add(plain, "  "+screen.Safe(s.Version, 30))
-		draining := s.State == adminclient.StateDraining
+		state := screen.Safe(s.State, 20)
+		look := when(s.State == adminclient.StateDraining, warn, good)
+		if m.failing != nil { // what it was is not what it is
+			state, look = "no answer", bad
+		}
 		l.add(plain, "  ")
-		l.add(when(draining, warn, good), screen.Safe(s.State, 20))
+		l.add(look, state)
 		if s.ReadOnly {
 			l.add(warn, " read-only")
 		}

@@ -463,7 +463,7 @@ func TestGoneAndBack(t *testing.T) {
 	m.now = epoch.Add(12 * time.Second)
 	m.Update(statusMsg{err: errors.New("nobody listens")})
 	const gone = "no status for 12s, still trying: nobody listens"
-	if frame := text(m); !strings.Contains(frame, gone) ||
+	if frame := text(m); !strings.Contains(frame, gone) || strings.Contains(frame, "serving") ||
 		!strings.Contains(frame, "sessions  1,234,567") || !strings.Contains(frame, "created -") {
 		t.Errorf("frame:\n%s", frame)
 	}
