@@ -3,6 +3,10 @@
 //	curfew load [flags] URL
 //	curfew load diff A.json B.json
 //	curfew conform [flags] URL
+//	curfew status|top|events|drain|log-level [flags]
+//	curfew sessions ls|show|touch|send|kick [flags]
+//	curfew users kick [flags] USER
+//	curfew completion bash|zsh|fish|powershell
 //
 // `curfew help` lists the commands, `curfew COMMAND --help` their flags and exit codes.
 package main

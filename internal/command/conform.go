@@ -43,12 +43,13 @@ not understood or a file could not be written; 130 interrupted.`
 
 // conformFlags are the flags of conform.
 type conformFlags struct {
-	only, single, jsonFile, subprotocol, token, ca string
-	header                                         []string
-	parallel                                       int
-	timeout                                        time.Duration
-	insecure, cutEach, list                        bool
-	verbose, remarks, quiet                        bool
+	only, single, jsonFile, subprotocol, token, tokenFile, ca string
+
+	header                  []string
+	parallel                int
+	timeout                 time.Duration
+	insecure, cutEach, list bool
+	verbose, remarks, quiet bool
 }
 
 func newConform(p Process) *cobra.Command {
@@ -78,7 +79,9 @@ func newConform(p Process) *cobra.Command {
 	flags.StringVar(&f.subprotocol, "subprotocol", "", "`NAME` to ask for; commas between several")
 	flags.StringArrayVar(&f.header, "header", nil,
 		"further header field of each handshake, `'NAME: VALUE'` (repeatable)")
-	flags.StringVar(&f.token, "token", "", "`SECRET` to send as Authorization: Bearer")
+	flags.StringVar(&f.token, "token", "", "`SECRET` to send as Authorization: Bearer (the list "+
+		"of processes shows it: rather --token-file)")
+	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` whose first line is that secret")
 	flags.IntVar(&f.parallel, "parallel", 16, "`N` cases run side by side, 1 to 256")
 	flags.DurationVar(&f.timeout, "timeout", 900*time.Millisecond,
 		"silence after which what is missing is not coming, 50ms to 10s")
@@ -166,11 +169,15 @@ func (f *conformFlags) options() (conform.Options, error) {
 		}
 		o.Header.Add(name, strings.TrimSpace(value))
 	}
-	if f.token != "" {
+	token, err := f.secret()
+	if err != nil {
+		return o, err
+	}
+	if token != "" {
 		if o.Header.Get("Authorization") != "" {
 			return o, errors.New("--token and a --header give Authorization twice: leave one out")
 		}
-		o.Header.Set("Authorization", "Bearer "+f.token)
+		o.Header.Set("Authorization", "Bearer "+token)
 	}
 	if !f.insecure && f.ca == "" {
 		return o, nil
@@ -184,6 +191,21 @@ func (f *conformFlags) options() (conform.Options, error) {
 		o.TLS.RootCAs = roots
 	}
 	return o, nil
+}
+
+// secret is what to send as a token; "": nothing.
+func (f *conformFlags) secret() (string, error) {
+	if f.tokenFile == "" {
+		return f.token, nil
+	}
+	if f.token != "" {
+		return "", errors.New("--token and --token-file give two tokens: leave one out")
+	}
+	token, err := readToken(f.tokenFile)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	return token, nil
 }
 
 // runConform runs the suite and shows what it found.

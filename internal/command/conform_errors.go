@@ -156,12 +156,12 @@ func remedy(no *conform.RefusedError, f *conformFlags) string {
 	}
 	switch no.StatusCode {
 	case http.StatusUnauthorized:
-		if f.token != "" {
-			return ": the server does not accept this --token"
+		if f.token != "" || f.tokenFile != "" {
+			return ": the server does not accept this token"
 		}
-		return ": give a --token or a --header"
+		return ": give a --token-file or a --header"
 	case http.StatusForbidden:
-		return ": the server may want a --token, or a --header 'Origin: ...' that it knows"
+		return ": the server may want a --token-file, or a --header 'Origin: ...' that it knows"
 	case http.StatusNotFound, http.StatusOK, http.StatusMethodNotAllowed:
 		return ": is the URL's path that of the WebSocket?"
 	case http.StatusBadRequest:

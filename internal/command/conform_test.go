@@ -203,6 +203,8 @@ func TestConformUsage(t *testing.T) {
 		{"--header Sec-WebSocket-Protocol:x URL", "asked for by --subprotocol"},
 		{"--header a@b:hidden URL", "is no name of a header field"},
 		{"--header Authorization:hidden --token hidden URL", "give Authorization twice"},
+		{"--token hidden --token-file NOPEM URL", "give two tokens: leave one out"},
+		{"--token-file NODIR/x URL", "no/x cannot be read: no such file"},
 		{"--subprotocol a/b URL", "is no list of names"},
 		{"--insecure URL", "this URL is not wss://"},
 		{"--insecure --ca x wss://a/", "leave it or --ca out"},
@@ -264,11 +266,11 @@ func TestConformNoServer(t *testing.T) {
 	}{
 		{"nobody listens", nobody, nil, "nobody listens there: start the server"},
 		{"no such host", "ws://no-such-host.invalid/", nil, "no-such-host.invalid: "},
-		{"401", answers(401, "x", "y"), nil, "401 Unauthorized: so it is: give a --token"},
+		{"401", answers(401, "x", "y"), nil, "401 Unauthorized: so it is: give a --token-file"},
 		{
 			"401 for the token", answers(401, "x", "y"),
 			[]string{"--token", "hidden"},
-			"does not accept this --token",
+			"does not accept this token",
 		},
 		{"403", answers(403, "x", "y"), nil, "--header 'Origin: ...'"},
 		{"404", answers(404, "x", "y"), nil, "is the URL's path that of the WebSocket?"},
@@ -450,8 +452,18 @@ func TestConformHandshake(t *testing.T) {
 	if !strings.Contains(out, "?key=xxxxx") {
 		t.Errorf("the report lacks the server's URL: %s", out)
 	}
+	file := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(file, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, out, errs = conformRun(t, nil, "--only", "2.1", "--subprotocol", "chat", "--token-file",
+		file, url)
+	if code == exitUsage {
+		t.Errorf("exit %d with a file of tokens, output:\n%s%s", code, out, errs)
+	}
 	for _, want := range []string{
-		"Authorization: Bearer hidden", "X-Key: hidden", "Host: echo.example.org",
+		"Authorization: Bearer secret", "Authorization: Bearer hidden", "X-Key: hidden",
+		"Host: echo.example.org",
 		"Sec-Websocket-Protocol: talk, chat",
 	} {
 		if _, ok := seen.Load(want); !ok {
