@@ -157,7 +157,11 @@ func readToken(file string) (string, error) {
 			return token, nil
 		}
 	}
-	if err := lines.Err(); err != nil {
+	err = lines.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		return "", fmt.Errorf("%s holds no token: its first line is too long for one", file)
+	}
+	if err != nil {
 		return "", fmt.Errorf("%s cannot be read: %w", file, cause(err))
 	}
 	return "", fmt.Errorf("%s holds no token", file)

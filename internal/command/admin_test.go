@@ -366,6 +366,10 @@ func TestAdmin_Usage(t *testing.T) {
 	if err := os.WriteFile(spaced, []byte("two words\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	long := filepath.Join(dir, "long")
+	if err := os.WriteFile(long, bytes.Repeat([]byte("x"), 1<<17), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct{ args, want string }{
 		{"status x", "takes no argument, not \"x\": see `curfew status --help`"},
 		{"status --what", "see `curfew status --help`"},
@@ -376,6 +380,7 @@ func TestAdmin_Usage(t *testing.T) {
 		{"status --admin-token-file " + dir + "/none", "none cannot be read: no such file"},
 		{"status --admin-token-file " + empty, "holds no token"},
 		{"status --admin-token é", "--admin-token: a token is visible ASCII"},
+		{"status --admin-token-file " + long, "first line is too long for one"},
 		{"status --admin-token-file " + spaced, "--admin-token-file: a token is visible ASCII"},
 		{"status --admin-ca " + empty, "--admin-ca: " + empty + " holds no certificate"},
 		{"sessions", "wants one of kick, ls, send, show, touch"},
@@ -424,7 +429,11 @@ func TestAdmin_Usage(t *testing.T) {
 	if asked := a.requests(); len(asked) > 0 {
 		t.Errorf("asked %q", asked)
 	}
-	got := curfew(t, "status", "--admin", closedAddress(t))
+	got := a.run(t, strings.Repeat("x", 1<<17), "sessions", "kick", "-")
+	if got.code != exitUsage || !strings.Contains(got.stderr, "is too long for an ID") {
+		t.Errorf("a long line: %+v", got)
+	}
+	got = curfew(t, "status", "--admin", closedAddress(t))
 	if got.code != exitUsage || !strings.Contains(got.stderr, "nobody listens at") {
 		t.Errorf("nobody there: %+v", got)
 	}

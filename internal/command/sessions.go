@@ -264,7 +264,11 @@ func (o *operation) ids(args []string, do func(id string) error) error {
 				}
 			}
 		}
-		if err := lines.Err(); err != nil {
+		err := lines.Err()
+		if errors.Is(err, bufio.ErrTooLong) {
+			return errors.New("a line of standard input is too long for an ID: give one a line")
+		}
+		if err != nil {
 			return fmt.Errorf("standard input cannot be read: %w", err)
 		}
 	}
