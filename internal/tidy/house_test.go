@@ -20,8 +20,9 @@ const module = "github.com/curfew-go/curfew"
 
 // house is what the rules read.
 type house struct {
-	sources []*source // every Go file whatever its build tags, by path
-	texts   []text    // every text file that git would track, Go files included, by path
+	sources  []*source // every Go file whatever its build tags, by path
+	texts    []text    // every text file that git would track, Go files included, by path
+	binaries []string  // the paths of all other files that git would track
 }
 
 // source is a Go file.
@@ -65,6 +66,8 @@ func load(tree fs.FS) (*house, error) {
 		}
 		if bytes.IndexByte(raw, 0) < 0 {
 			h.texts = append(h.texts, text{name, string(raw)})
+		} else {
+			h.binaries = append(h.binaries, name)
 		}
 		if !isGo(name) {
 			return nil
@@ -102,6 +105,7 @@ func untracked(name string) bool {
 		return true
 	}
 	return name == "build" || name == "bench/results/tmp" ||
+		name == "bench/benchreport/benchreport" ||
 		strings.HasSuffix(name, "testdata/rapid")
 }
 

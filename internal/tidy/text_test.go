@@ -57,5 +57,29 @@ func checkMachinePaths(h *house, f *findings) {
 	}
 }
 
+// binariesRule keeps out what was built: nobody can review it, and every clone would carry it for
+// ever. Inputs of tests may be any bytes.
+var binariesRule = rule{
+	name: "binary files",
+	check: func(h *house, f *findings) {
+		for _, name := range h.binaries {
+			if !strings.Contains("/"+name, "/testdata/") {
+				f.add("%s: a binary file: keep what it is made from, and build it into build/", name)
+			}
+		}
+	},
+	proofs: []proof{
+		{name: "text, inputs of tests, what is ignored", files: map[string]string{
+			"README.md":                       "# c\n",
+			"internal/wsframe/testdata/a.bin": "\x00",
+			"build/curfewd":                   "\x7fELF\x00",
+			"bench/benchreport/benchreport":   "\x7fELF\x00",
+		}},
+		{name: "a program that was built where it stands", files: map[string]string{
+			"cmd/curfewd/curfewd": "\x7fELF\x00",
+		}, want: []string{"cmd/curfewd/curfewd: a binary file"}},
+	},
+}
+
 // slash keeps the samples above from being found in this file.
 const slash = "/"

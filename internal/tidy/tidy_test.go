@@ -26,6 +26,7 @@ var rules = []rule{
 	resultsRule,
 	readmeExampleRule,
 	machinePathsRule,
+	binariesRule,
 }
 
 // rule is one rule of the house.
