@@ -99,7 +99,7 @@ type Log struct {
 	piece      []byte // lines that are about to be written
 	entries    int    // in piece
 	told       uint64 // lost entries that a line in piece tells of
-	torn       bool   // the last write ended within a line
+	torn       bool   // out ends within a line
 	complained time.Time
 }
 
@@ -134,8 +134,25 @@ func (l *Log) open() error {
 	if l.file != nil {
 		_ = l.file.Close() // all that was written to it is
 	}
-	l.out, l.file, l.torn = f, f, false
+	l.out, l.file, l.torn = f, f, isTorn(f)
 	return nil
+}
+
+// isTorn says whether a file ends within a line, as a full disk or a machine without power leaves
+// it. What cannot be told (a pipe, a file that may not be read) is not.
+func isTorn(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
+		return false
+	}
+	r, err := os.Open(f.Name())
+	if err != nil {
+		return false
+	}
+	defer func() { _ = r.Close() }()
+	var last [1]byte
+	_, err = r.ReadAt(last[:], info.Size()-1)
+	return err == nil && last[0] != '\n'
 }
 
 // End notes the end of a session.
@@ -256,10 +273,12 @@ func (l *Log) Close(ctx context.Context) error {
 func (l *Log) write() {
 	defer close(l.done)
 	for range l.poke {
-		for l.writeQueue() {
-		}
-		if l.reopen.Swap(false) {
-			l.complain(l.open())
+		for more := true; more; {
+			reopen := l.reopen.Swap(false) // what came before Reopen waits, or is written
+			more = l.writeQueue()
+			if reopen {
+				l.complain(l.open())
+			}
 		}
 		if l.isOver() {
 			if l.file != nil {

@@ -247,6 +247,61 @@ func TestLog_ReopenFails(t *testing.T) {
 	}
 }
 
+// busy is an output during whose every write another session ends, a hundred times.
+type busy struct {
+	log    *Log
+	writes int
+}
+
+func (b *busy) Write(p []byte) (int, error) {
+	if b.writes++; b.writes < 100 {
+		b.log.End(End{Session: "next", Reason: "bye"})
+	}
+	return len(p), nil
+}
+
+// The file is opened again in the midst of a storm, and not only when the writer has caught up.
+func TestLog_ReopenDuringStorm(t *testing.T) {
+	l := &Log{
+		o:   Options{Path: filepath.Join(t.TempDir(), "a"), queueMax: queueMax},
+		log: slog.New(slog.DiscardHandler), poke: make(chan struct{}, 1), done: make(chan struct{}),
+	}
+	b := &busy{log: l}
+	l.out = b
+	l.End(End{Session: "first", Reason: "bye"})
+	l.Reopen()
+	go l.write()
+	closeLog(t, l)
+	if b.writes != 1 {
+		t.Errorf("%d pieces went to the old output, want the one that came before Reopen", b.writes)
+	}
+}
+
+// A file that ends within a line, as a full disk or a machine without power leaves it, spoils no
+// line that comes after.
+func TestOpen_AfterTornLine(t *testing.T) {
+	for _, before := range []string{`{"at":"2026-`, "{}\n", "\n", ""} {
+		path := filepath.Join(t.TempDir(), "a")
+		if err := os.WriteFile(path, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		l := openTo(t, Options{Path: path})
+		l.End(End{Session: "one", Reason: "bye"})
+		closeLog(t, l)
+		b, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if before != "" && !strings.HasSuffix(before, "\n") {
+			before += "\n"
+		}
+		line, ok := strings.CutPrefix(string(b), before)
+		if !ok || !json.Valid([]byte(line)) || strings.Count(line, "\n") != 1 {
+			t.Errorf("after %q the file holds %q", before, b)
+		}
+	}
+}
+
 func TestOpen_Errors(t *testing.T) {
 	dir := t.TempDir()
 	for _, path := range []string{dir, filepath.Join(dir, "none", "a"), ""} {
