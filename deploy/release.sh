@@ -85,7 +85,9 @@ for platform in $platforms; do
   mkdir "$out/$name"
   GOOS=$os GOARCH=$arch "$go" build -ldflags "-w -X main.version=$version" -o "$out/$name/" \
     ./cmd/curfewd ./cmd/curfew
-  sources README.md LICENSE CHANGELOG.md deploy docs | while read -r file; do
+  # What the texts link to is there too: the raw files behind each figure.
+  sources README.md ARCHITECTURE.md CONTRIBUTING.md CHANGELOG.md LICENSE deploy docs \
+    bench/README.md bench/results | while read -r file; do
     install -D -m "$([ -x "$file" ] && echo 0755 || echo 0644)" "$file" "$out/$name/$file"
   done
   cp -r "$out/completions" "$out/$name/"

@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -111,6 +113,34 @@ func TestRelease_HoldsWhatItMust(t *testing.T) {
 	want := fmt.Sprintf("%x  %s.tar.gz\n", sha256.Sum256(archive), filepath.Base(path))
 	if string(said) != want {
 		t.Errorf("SHA256SUMS says %q, want %q", said, want)
+	}
+}
+
+var linkTarget = regexp.MustCompile(`\]\(([^)\s#]+)`)
+
+// TestRelease_LinksLead: no text of the archive links to a file that was left out of it.
+func TestRelease_LinksLead(t *testing.T) {
+	t.Parallel()
+	dir := release(t)
+	links := 0
+	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".md" {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		for _, m := range linkTarget.FindAllStringSubmatch(string(text), -1) {
+			if strings.Contains(m[1], "://") {
+				continue
+			}
+			links++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", strings.TrimPrefix(path, dir), m[1], err)
+			}
+		}
+		return err
+	})
+	if err != nil || links == 0 {
+		t.Errorf("%d links were followed: %v", links, err)
 	}
 }
 

@@ -27,6 +27,7 @@ var rules = []rule{
 	readmeExampleRule,
 	machinePathsRule,
 	binariesRule,
+	linksRule,
 }
 
 // rule is one rule of the house.
