@@ -15,13 +15,13 @@ import (
 	"context"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 
+	"github.com/curfew-go/curfew/internal/buildinfo"
 	"github.com/curfew-go/curfew/internal/command"
 )
 
-// version is stamped by the Makefile.
+// version is stamped in when a release, or `make`, builds the program.
 var version = ""
 
 func main() {
@@ -29,17 +29,6 @@ func main() {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	os.Exit(command.Run(context.Background(), command.Process{
 		Args: os.Args[1:], Env: os.Environ(), Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		Signals: signals, Version: buildVersion(),
+		Signals: signals, Version: buildinfo.Version(version),
 	}))
-}
-
-// buildVersion is the stamped version, or that of the module when it was installed by its path.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

@@ -13,14 +13,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
+	"github.com/curfew-go/curfew/internal/buildinfo"
 	"github.com/curfew-go/curfew/internal/server"
 )
 
-// version is stamped by the Makefile.
+// version is stamped in when a release, or `make`, builds the program.
 var version = ""
 
 func main() {
@@ -32,7 +32,7 @@ func main() {
 	}
 	err := server.Run(context.Background(), server.Process{
 		Args: os.Args[1:], Env: env, Stdout: os.Stdout, Stderr: os.Stderr,
-		Signals: signals, Version: buildVersion(),
+		Signals: signals, Version: buildinfo.Version(version),
 	})
 	if err != nil {
 		for line := range strings.SplitSeq(err.Error(), "\n") {
@@ -40,15 +40,4 @@ func main() {
 		}
 	}
 	os.Exit(server.ExitCode(err))
-}
-
-// buildVersion is the stamped version, or that of the module when it was installed by its path.
-func buildVersion() string {
-	if version != "" {
-		return version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "unknown"
 }

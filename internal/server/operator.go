@@ -129,8 +129,7 @@ func (d *daemon) publish(e gateway.Event) {
 	t := admin.EventType(e.Type)
 	if e.Type == gateway.EventEnd {
 		t = admin.EventDisconnect
-		switch e.Reason {
-		case gateway.ReasonIdle, gateway.ReasonLifetime, gateway.ReasonWindow:
+		if e.Reason.ByTime() {
 			t = admin.EventExpire
 		}
 	}

@@ -43,10 +43,10 @@ const (
 // A package may stand here before it exists.
 var layers = map[string]layer{
 	"cmd/curfewd": {
-		house: []string{"internal/server", "internal/config"},
-		tests: []string{"internal/netloop/netlooptest"},
+		house: []string{"internal/server", "internal/buildinfo"},
 	},
-	"cmd/curfew": {house: []string{"internal/command"}},
+	"cmd/curfew":         {house: []string{"internal/command", "internal/buildinfo"}},
+	"internal/buildinfo": {},
 	"internal/command": {
 		house: []string{
 			"internal/load", "internal/load/fleet", "internal/load/report",
