@@ -31,8 +31,8 @@ var linksRule = rule{
 	},
 	proofs: []proof{
 		{name: "files, directories, headings, other hosts", files: map[string]string{
-			"README.md": "[a](docs/a.md) [b](docs) [c](#what-it-is-not) [d](https://example.org/x)" +
-				"\n# What it is `not`\n",
+			"README.md": "[a](docs/a.md) [b](docs) [c](#what-it-is-not)\n" +
+				"[d](https://example.org/x)\n# What it is `not`\n",
 			"docs/a.md":                    "[up](../README.md#what-it-is-not) [b](b.svg)\n",
 			"docs/b.svg":                   "<svg/>",
 			"bench/testdata/docs/bench.md": "[x](y.md)",
@@ -65,7 +65,9 @@ func (h *house) checkLink(from text, link string, f *findings) {
 // holds says whether there is a file that is not text, or a directory.
 func (h *house) holds(name string) bool {
 	return slices.Contains(h.binaries, name) ||
-		slices.ContainsFunc(h.texts, func(t text) bool { return strings.HasPrefix(t.path, name+"/") })
+		slices.ContainsFunc(h.texts, func(t text) bool {
+			return strings.HasPrefix(t.path, name+"/")
+		})
 }
 
 // anchors are what the headings of a Markdown text are called in links.

@@ -64,7 +64,7 @@ var binariesRule = rule{
 	check: func(h *house, f *findings) {
 		for _, name := range h.binaries {
 			if !strings.Contains("/"+name, "/testdata/") {
-				f.add("%s: a binary file: keep what it is made from, and build it into build/", name)
+				f.add("%s: a binary file: keep what it is made from, and build into build/", name)
 			}
 		}
 	},
