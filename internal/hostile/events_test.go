@@ -105,7 +105,7 @@ func (a *audience) leave() {
 func TestAdmin_Events(t *testing.T) {
 	const clients = 40
 	eachMode(t, setup{args: append([]string{
-		"--resume-window", "300ms", "--idle-timeout", "20s",
+		"--resume-window", "5s", "--idle-timeout", "20s",
 	}, operators...)}, func(d *daemon) {
 		t := d.t
 		a := d.listen()
