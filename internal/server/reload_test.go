@@ -323,7 +323,7 @@ func TestReload_DrainWindow(t *testing.T) {
 		c, _ := r.hello("")
 		r.reload("drain-window: 0\n")
 		r.signals <- syscall.SIGTERM
-		if line := r.logged("draining"); line["window"] != 0.0 {
+		if line := r.logged("draining"); line["window"] != "0s" {
 			t.Errorf("drains over %v, want the new window", line["window"])
 		}
 		c.Next()

@@ -129,7 +129,7 @@ func newDaemon(loaded *config.Loaded, pair *tls.Certificate, p Process) (*daemon
 	}
 	d.inForce.Store(loaded)
 	d.level.Set(c.LogLevel)
-	d.log = newLogger(c, d.level, p.Stderr)
+	d.log = newLogger(c.LogFormat, d.level, p.Stderr)
 	d.tokens.Set(c.Tokens)
 	d.logConfiguration(loaded)
 	if pair != nil {
@@ -341,12 +341,4 @@ func (d *daemon) closeBackend(ctx context.Context, patience time.Duration) error
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	return d.backend.Close(ctx)
-}
-
-func newLogger(c config.Config, level slog.Leveler, w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
-	if c.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
 }
