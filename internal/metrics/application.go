@@ -44,12 +44,7 @@ var applicationFamilies = []family{
 	{
 		name: "application_breaker_open",
 		help: "1 while the application is left alone since it did not answer, else 0.",
-		read: one(func(sn *snapshot) int {
-			if sn.backend.BreakerOpen {
-				return 1
-			}
-			return 0
-		}),
+		read: one(func(sn *snapshot) int { return oneIf(sn.backend.BreakerOpen) }),
 	},
 	{
 		name: "application_ends_waiting",

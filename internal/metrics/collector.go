@@ -60,6 +60,7 @@ var groups = []struct {
 	{"Expiry", expiryFamilies},
 	{"Connections", networkFamilies},
 	{"The application", applicationFamilies},
+	{"The audit log", auditFamilies},
 }
 
 // Collector gives Prometheus the numbers of a [Source].

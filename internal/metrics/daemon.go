@@ -18,14 +18,20 @@ var daemonFamilies = []family{
 		read: one(func(sn *snapshot) float64 { return unix(sn.source.Started) }),
 	},
 	{
+		name: "config_last_reload_successful",
+		help: "1 where the configuration was taken when it was read last, at the start or on " +
+			"SIGHUP; 0: it was refused, and the settings from before stay.",
+		read: one(func(sn *snapshot) int { return oneIf(!sn.reload.Failed) }),
+	},
+	{
+		name: "config_last_reload_success_timestamp_seconds",
+		help: "When the configuration was last taken, in Unix time.",
+		read: one(func(sn *snapshot) float64 { return unix(sn.reload.Succeeded) }),
+	},
+	{
 		name: "draining",
 		help: "1 while the daemon lets its clients go, else 0.",
-		read: one(func(sn *snapshot) int {
-			if sn.drain.IsZero() {
-				return 0
-			}
-			return 1
-		}),
+		read: one(func(sn *snapshot) int { return oneIf(!sn.drain.IsZero()) }),
 	},
 	{
 		name: "drain_start_time_seconds",
@@ -60,6 +66,14 @@ var daemonFamilies = []family{
 		help: "How much buffers may hold; above it the connection that holds most is closed.",
 		read: one(func(sn *snapshot) int64 { return sn.limits.BufferBytes }),
 	},
+}
+
+// oneIf is a yes or no as Prometheus has it: 1 or 0.
+func oneIf(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // unix is a moment in seconds since 1970.

@@ -178,7 +178,8 @@ func page(t *testing.T) string {
 func TestSource_SaysAllThatIsMissing(t *testing.T) {
 	_, err := Handler(Source{}, quiet)
 	for _, name := range []string{
-		"Table", "Wheel", "Network", "Gateway", "Backend", "Drain", "Limits", "Started",
+		"Table", "Wheel", "Network", "Gateway", "Backend", "Audit", "Reload",
+		"Drain", "Limits", "Started",
 	} {
 		if err == nil || !strings.Contains(err.Error(), "Source."+name+" is not given") {
 			t.Errorf("the error does not name %s: %v", name, err)

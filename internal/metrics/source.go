@@ -19,6 +19,10 @@ type Source struct {
 	Gateway func() gateway.Counts
 	// Backend is what an application over HTTP was asked; false where there is none.
 	Backend func() (backend.HTTPStats, bool)
+	// Audit is what became of the entries of the audit log; zero where there is none.
+	Audit func() Audit
+	// Reload is how the configuration was read last.
+	Reload func() Reload
 	// Drain is when the drain began; zero: the daemon serves.
 	Drain  func() time.Time
 	Limits func() Limits
@@ -28,6 +32,19 @@ type Source struct {
 	GoVersion string
 	Mode      string // how connections are served: epoll or goroutine
 	WheelKind string // native or russellluo
+}
+
+// Audit are the counts of the audit log.
+type Audit struct {
+	Written uint64 // entries
+	Lost    uint64 // entries that found no room, or could not be written
+	Errors  uint64 // of writing and opening
+}
+
+// Reload is how the configuration was read last, at the start or since.
+type Reload struct {
+	Failed    bool      // what was read was refused, and the settings from before stay
+	Succeeded time.Time // when it was last taken
 }
 
 // Limits are what the daemon was told to keep, as it is in force.
@@ -50,6 +67,8 @@ func (s *Source) validate() error {
 		{"Network", s.Network == nil},
 		{"Gateway", s.Gateway == nil},
 		{"Backend", s.Backend == nil},
+		{"Audit", s.Audit == nil},
+		{"Reload", s.Reload == nil},
 		{"Drain", s.Drain == nil},
 		{"Limits", s.Limits == nil},
 		{"Started", s.Started.IsZero()},
@@ -69,6 +88,8 @@ type snapshot struct {
 	network netloop.Stats
 	gateway gateway.Counts
 	backend backend.HTTPStats // zero where there is none
+	audit   Audit
+	reload  Reload
 	drain   time.Time
 	limits  Limits
 }
@@ -76,7 +97,7 @@ type snapshot struct {
 func (s *Source) read() *snapshot {
 	sn := &snapshot{
 		source: s, table: s.Table(), wheel: s.Wheel(), network: s.Network(), gateway: s.Gateway(),
-		drain: s.Drain(), limits: s.Limits(),
+		audit: s.Audit(), reload: s.Reload(), drain: s.Drain(), limits: s.Limits(),
 	}
 	if b, ok := s.Backend(); ok {
 		sn.backend = b

@@ -74,7 +74,11 @@ func fixed(t testing.TB) Source {
 		Network: fixedNetwork,
 		Gateway: fixedGateway,
 		Backend: func() (backend.HTTPStats, bool) { return fixedBackend(), true },
-		Drain:   func() time.Time { return time.Unix(1_800_000_100, 0) },
+		Audit:   func() Audit { return Audit{Written: 5001, Lost: 5002, Errors: 5003} },
+		Reload: func() Reload {
+			return Reload{Failed: true, Succeeded: time.Unix(1_800_000_050, 0)}
+		},
+		Drain: func() time.Time { return time.Unix(1_800_000_100, 0) },
 		Limits: func() Limits {
 			return Limits{
 				Sessions: 1201, BufferBytes: 1202, Tick: 10 * time.Millisecond,
@@ -95,6 +99,8 @@ func idle(t testing.TB) Source {
 	s.Network = func() netloop.Stats { return netloop.Stats{Loops: make([]netloop.LoopStats, 2)} }
 	s.Gateway = func() gateway.Counts { return gateway.Counts{} }
 	s.Backend = func() (backend.HTTPStats, bool) { return backend.HTTPStats{}, false }
+	s.Audit = func() Audit { return Audit{} }
+	s.Reload = func() Reload { return Reload{Succeeded: s.Started} }
 	s.Drain = func() time.Time { return time.Time{} }
 	return s
 }

@@ -15,7 +15,7 @@ func (d *daemon) metrics() (http.Handler, error) {
 	return metrics.Handler(metrics.Source{
 		Table: d.gateway.Stats, Wheel: d.gateway.Wheel,
 		Network: d.gateway.NetStats, Gateway: d.gateway.Counts,
-		Backend: d.applicationStats, Drain: d.drainStarted, Limits: d.limits,
+		Backend: d.applicationStats, Audit: d.auditStats, Reload: d.lastReload, Drain: d.drainStarted, Limits: d.limits,
 		Started: d.started, Version: d.version, GoVersion: runtime.Version(),
 		Mode: c.Mode, WheelKind: c.Wheel,
 	}, d.log)
@@ -29,6 +29,12 @@ func (d *daemon) applicationStats() (backend.HTTPStats, bool) {
 	}
 	return h.Stats(), true
 }
+
+// auditStats is what became of the entries of the audit log, nothing where there is none.
+func (d *daemon) auditStats() metrics.Audit { return metrics.Audit(d.audit.Stats()) }
+
+// lastReload is how the configuration was read last.
+func (d *daemon) lastReload() metrics.Reload { return *d.reloaded.Load() }
 
 // drainStarted is when the drain began, zero while there is none.
 func (d *daemon) drainStarted() time.Time {

@@ -78,3 +78,60 @@ func TestMetrics_AreTheDaemons(t *testing.T) {
 	r.signals <- syscall.SIGTERM
 	c.Close(1000)
 }
+
+// What becomes of a reload, and of the audit log while its disk is full, can be seen by whoever
+// reads no log.
+func TestMetrics_ReloadsAndAuditLog(t *testing.T) {
+	t.Parallel()
+	const ok, at = "curfew_config_last_reload_successful",
+		"curfew_config_last_reload_success_timestamp_seconds"
+	inModes(t, "", []string{"--audit-log", "/dev/full"}, func(t *testing.T, r *reloading) {
+		t.Helper()
+		first := r.scrape()
+		if first[ok] != "1" || first[at] != first["curfew_start_time_seconds"] {
+			t.Errorf("at first %s is %s, and of %s", ok, first[ok], first[at])
+		}
+		writeFile(t, r.file, "nonsense: 1\n")
+		r.signals <- syscall.SIGHUP
+		r.logged("the old settings stay")
+		if s := r.scrape(); s[ok] != "0" || s[at] != first[at] {
+			t.Errorf("after a reload that was refused %s is %s, and of %s, want 0, of %s", ok,
+				s[ok], s[at], first[at])
+		}
+		r.reload("")
+		if s := r.scrape(); s[ok] != "1" || s[at] == first[at] {
+			t.Errorf("after a reload %s is %s, and of %s", ok, s[ok], s[at])
+		}
+
+		r.operate(http.MethodDelete, "/v1/sessions/none", "")
+		eventually(t, "an entry is lost", func() bool {
+			s := r.scrape()
+			return s[`curfew_audit_entries_total{result="lost"}`] == "1" &&
+				s["curfew_audit_errors_total"] != "0" &&
+				s[`curfew_audit_entries_total{result="written"}`] == "0"
+		})
+	})
+}
+
+// A daemon that reads no file has nothing that could be refused.
+func TestMetrics_ReloadOfNothing(t *testing.T) {
+	t.Parallel()
+	const at = "curfew_config_last_reload_success_timestamp_seconds"
+	r := start(t, nil, nil)
+	first := r.scrape()
+	r.signals <- syscall.SIGHUP
+	r.logged("nothing to read again")
+	s := r.scrape()
+	if s["curfew_config_last_reload_successful"] != "1" || s[at] == first[at] {
+		t.Errorf("it is %s, of %s before and %s after",
+			s["curfew_config_last_reload_successful"], first[at], s[at])
+	}
+	for _, series := range []string{
+		`curfew_audit_entries_total{result="written"}`, `curfew_audit_entries_total{result="lost"}`,
+		"curfew_audit_errors_total",
+	} {
+		if s[series] != "0" {
+			t.Errorf("without an audit log %s is %q", series, s[series])
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/curfew-go/curfew/internal/config"
 	"github.com/curfew-go/curfew/internal/gateway"
 	"github.com/curfew-go/curfew/internal/handshake"
+	"github.com/curfew-go/curfew/internal/metrics"
 )
 
 // This file is what SIGHUP does. The flags and the environment are those of the start; the
@@ -86,14 +87,26 @@ func (d *daemon) reload() {
 	status := "serving"
 	switch {
 	case !c.ReadsFiles():
+		d.noteReload(nil)
 		d.log.Info("nothing to read again", "signal", "SIGHUP")
 	default:
 		if err := d.takeOver(c); err != nil {
 			status = "serving with the old settings: the new ones are bad, see the log"
+			d.noteReload(err)
 			d.log.Error("the old settings stay", "error", oneLine(err))
 		}
 	}
 	d.tellManager(d.manager.Ready(status))
+}
+
+// noteReload keeps how the configuration was read last, for the metrics; before the line of the log
+// about it, so that whoever has read that sees it there.
+func (d *daemon) noteReload(err error) {
+	r := metrics.Reload{Succeeded: now()}
+	if err != nil {
+		r = metrics.Reload{Failed: true, Succeeded: d.reloaded.Load().Succeeded}
+	}
+	d.reloaded.Store(&r)
 }
 
 // oneLine is an error of several problems on a line of its own.
@@ -118,6 +131,7 @@ func (d *daemon) takeOver(old *config.Loaded) error {
 	}
 	d.apply(old, taken)
 	d.inForce.Store(taken)
+	d.noteReload(nil)
 	change := old.LogLevel != taken.LogLevel // else a level that an operator has set stays
 	if change {
 		d.level.Set(min(taken.LogLevel, slog.LevelInfo)) // for the lines about the reload itself

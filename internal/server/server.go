@@ -29,6 +29,7 @@ import (
 	"github.com/curfew-go/curfew/internal/backend"
 	"github.com/curfew-go/curfew/internal/config"
 	"github.com/curfew-go/curfew/internal/gateway"
+	"github.com/curfew-go/curfew/internal/metrics"
 	"github.com/curfew-go/curfew/internal/netloop"
 	"github.com/curfew-go/curfew/internal/notify"
 )
@@ -112,7 +113,8 @@ type daemon struct {
 	inForce atomic.Pointer[config.Loaded] // replaced by reload
 	origins atomic.Pointer[originRule]    // of inForce
 
-	hangups    chan struct{} // to reloads; room for one
+	hangups    chan struct{}                  // to reloads; room for one
+	reloaded   atomic.Pointer[metrics.Reload] // how that went last; set by newDaemon and reload
 	draining   atomic.Bool
 	drainedAt  atomic.Pointer[time.Time] // when the drain began; nil: it has not
 	drained    atomic.Int64              // connections that there were then; set before drainedAt
@@ -128,6 +130,7 @@ func newDaemon(loaded *config.Loaded, pair *tls.Certificate, p Process) (*daemon
 		hangups: make(chan struct{}, 1),
 	}
 	d.inForce.Store(loaded)
+	d.reloaded.Store(&metrics.Reload{Succeeded: d.started})
 	d.level.Set(c.LogLevel)
 	d.log = newLogger(c.LogFormat, d.level, p.Stderr)
 	d.tokens.Set(c.Tokens)
