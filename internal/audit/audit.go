@@ -99,7 +99,7 @@ type Log struct {
 	piece      []byte // lines that are about to be written
 	entries    int    // in piece
 	told       uint64 // lost entries that a line in piece tells of
-	torn       bool   // out ends within a line
+	torn       bool   // what is written already ends within a line
 	complained time.Time
 }
 
@@ -138,7 +138,7 @@ func (l *Log) open() error {
 	return nil
 }
 
-// isTorn says whether a file ends within a line, as a full disk or a machine without power leaves
+// isTorn says whether a file ends within a line, as a full disk or a killed process leaves
 // it. What cannot be told (a pipe, a file that may not be read) is not.
 func isTorn(f *os.File) bool {
 	info, err := f.Stat()

@@ -22,6 +22,7 @@
 // Nobody waits for the disk. An entry goes into a queue of bounded length, under a lock that is
 // never held during input or output; one goroutine takes all that is there, and writes it in large
 // pieces. What finds no room, and what could not be written, is counted, and a line "lost" says how
-// many when there is room again. A file that cannot be written is tried anew with the next lines;
-// the daemon's log tells of it once a second at most.
+// many when there is room again. A line that was cut off, by a full disk or since the process was
+// killed, is ended before the next one is written, also by the next process. A file that cannot be
+// written is tried anew with the next lines; the daemon's log tells of it once a second at most.
 package audit
