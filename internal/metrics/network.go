@@ -35,7 +35,7 @@ var networkFamilies = []family{
 	{
 		name: "connections_ended_total", kind: counter, labels: []string{"cause"},
 		help: "Connections that were open and ended, by cause; slow are those whose clients did " +
-			"not read.",
+			"not read, and those that were evicted.",
 		read: func(sn *snapshot, e emit) {
 			byName(e, causes, netloop.Cause.String, sn.network.Ended)
 		},
