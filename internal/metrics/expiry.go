@@ -9,7 +9,7 @@ var expiryFamilies = []family{
 		help: "How long after they were due the timing wheel ended sessions; not in it are the " +
 			"ends of resume windows, and of lifetimes that the application shortened.",
 		readHistograms: func(sn *snapshot, e emitHistogram) {
-			e(fromEngine(&sn.table.Lateness, latenessBounds))
+			e(fromEngine(&sn.table.Lateness, latenessBoundsOf(sn.limits.Tick)))
 		},
 	},
 	{

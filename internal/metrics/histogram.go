@@ -21,6 +21,22 @@ const (
 	zeroThreshold = 1.0 / (1 << 20) // s; a power of two, and so the end of a bucket
 )
 
+// latenessBoundsOf are those of lateness at a tick. One of them is just above what is promised, two
+// ticks and 5 ms, by as much as the engine's buckets may say too much: so all who were in time are
+// below it, and a quantile between two bounds does not make them late.
+func latenessBoundsOf(tick time.Duration) []time.Duration {
+	promised := 2*tick + 5*time.Millisecond
+	bound := promised + promised/engineBuckets
+	i, there := slices.BinarySearch(latenessBounds, bound)
+	if there {
+		return latenessBounds
+	}
+	return slices.Insert(slices.Clone(latenessBounds), i, bound)
+}
+
+// engineBuckets is how many the engine has from one power of two to the next.
+const engineBuckets = 16
+
 // latenessBounds are close together around what is promised at the usual ticks.
 var latenessBounds = []time.Duration{
 	time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 7500 * time.Microsecond,
