@@ -44,8 +44,9 @@ func TestLateness_IsJudgedAtAnyTick(t *testing.T) {
 			{"twice as late", 2 * promised, 2*promised + promised/10, true},
 		} {
 			var late []time.Duration
-			for i := range time.Duration(200) {
-				late = append(late, c.from+i*(c.to-c.from)/199)
+			for i := range 200 {
+				share := float64(i) / 199
+				late = append(late, c.from+time.Duration(share*float64(c.to-c.from)))
 			}
 			s := idle(t)
 			h := histogramOf(t, late...)

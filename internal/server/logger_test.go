@@ -27,8 +27,8 @@ func TestLogger_WritesDurationsAlike(t *testing.T) {
 			"why", "idle")
 		lines[format] = b.String()
 	}
-	const text = ` level=INFO msg=event before=1m30s window=30s of.took=1.5ms pause=1h0m0s none=0s ` +
-		`sessions=30000000000 why=idle` + "\n"
+	const text = ` level=INFO msg=event before=1m30s window=30s of.took=1.5ms pause=1h0m0s ` +
+		`none=0s sessions=30000000000 why=idle` + "\n"
 	if !strings.HasSuffix(lines["text"], text) {
 		t.Errorf("text is %q, want it to end in %q", lines["text"], text)
 	}

@@ -15,7 +15,8 @@ func (d *daemon) metrics() (http.Handler, error) {
 	return metrics.Handler(metrics.Source{
 		Table: d.gateway.Stats, Wheel: d.gateway.Wheel,
 		Network: d.gateway.NetStats, Gateway: d.gateway.Counts,
-		Backend: d.applicationStats, Audit: d.auditStats, Reload: d.lastReload, Drain: d.drainStarted, Limits: d.limits,
+		Backend: d.applicationStats, Audit: d.auditStats,
+		Reload: d.lastReload, Drain: d.drainStarted, Limits: d.limits,
 		Started: d.started, Version: d.version, GoVersion: runtime.Version(),
 		Mode: c.Mode, WheelKind: c.Wheel,
 	}, d.log)
