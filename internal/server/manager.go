@@ -56,20 +56,28 @@ func (d *daemon) report(ctx context.Context, gap time.Duration) {
 			return
 		case <-t.C:
 		}
-		draining := d.draining.Load()
-		status := fmt.Sprintf("serving: %d sessions on %d connections", d.gateway.Stats().Live,
-			d.gateway.NetStats().Open)
-		if draining {
-			status = fmt.Sprintf("draining: %d connections are left", d.gateway.NetStats().Open)
-		}
+		status := d.standing()
 		switch {
-		case draining:
+		case d.draining.Load():
 			d.tellManager(d.manager.ExtendTimeout(extension, status))
 		case status != was:
 			d.tellManager(d.manager.Status(status))
 		}
 		was = status
 	}
+}
+
+// standing is what the daemon does, in words; that a reload was refused is in it until one is not.
+func (d *daemon) standing() string {
+	open := d.gateway.NetStats().Open
+	if d.draining.Load() {
+		return fmt.Sprintf("draining: %d connections are left", open)
+	}
+	s := fmt.Sprintf("serving: %d sessions on %d connections", d.gateway.Stats().Live, open)
+	if d.reloaded.Load().Failed {
+		s += ", " + oldSettings
+	}
+	return s
 }
 
 // progress finds out whether what must never stand still does. It belongs to one goroutine.

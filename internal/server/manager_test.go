@@ -91,6 +91,40 @@ func TestManager_HearsTheWholeLife(t *testing.T) {
 	})
 }
 
+// That a reload was refused is still to be seen when the manager is next told how many there are.
+func TestManager_HearsOfOldSettings(t *testing.T) {
+	t.Parallel()
+	g, err := gateway.New(gateway.Options{
+		Net: netloop.Options{
+			Paths: []string{"/ws"}, HelloTimeout: time.Minute, PingTimeout: time.Minute,
+			MaxMessageBytes: 1 << 10, WriteBufferBytes: 1 << 10,
+		},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { g.Close() })
+	d := &daemon{gateway: g}
+	d.noteReload(nil)
+	const serving = "serving: 0 sessions on 0 connections"
+	if got := d.standing(); got != serving {
+		t.Errorf("it is %q, want %q", got, serving)
+	}
+	d.noteReload(io.ErrUnexpectedEOF)
+	if got := d.standing(); !strings.HasPrefix(got, serving+", with the old settings") {
+		t.Errorf("after a reload that was refused it is %q", got)
+	}
+	d.noteReload(nil)
+	if got := d.standing(); got != serving {
+		t.Errorf("after one that was not it is %q, want %q", got, serving)
+	}
+	d.draining.Store(true)
+	if got, want := d.standing(), "draining: 0 connections are left"; got != want {
+		t.Errorf("in a drain it is %q, want %q", got, want)
+	}
+}
+
 // A manager that is gone is a line of the log, and nothing else.
 func TestManager_Gone(t *testing.T) {
 	t.Parallel()

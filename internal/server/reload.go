@@ -76,6 +76,9 @@ func (d *daemon) serveReloads() (stop func()) {
 	}
 }
 
+// oldSettings is how the daemon serves after a reload that was refused.
+const oldSettings = "with the old settings: the new ones are bad, see the log"
+
 // reload takes over what has changed, and tells the service manager.
 func (d *daemon) reload() {
 	d.tellManager(d.manager.Reloading())
@@ -91,7 +94,7 @@ func (d *daemon) reload() {
 		d.log.Info("nothing to read again", "signal", "SIGHUP")
 	default:
 		if err := d.takeOver(c); err != nil {
-			status = "serving with the old settings: the new ones are bad, see the log"
+			status = "serving " + oldSettings
 			d.noteReload(err)
 			d.log.Error("the old settings stay", "error", oneLine(err))
 		}
