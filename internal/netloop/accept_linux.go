@@ -107,11 +107,16 @@ func (li *listener) rest(l *loop) {
 // wake ends a rest.
 func (li *listener) wake(l *loop) {
 	li.restUntil = 0
+	li.recover(l)
+	_ = l.poll.Modify(li.fd, uint64(li.index), poll.Read)
+}
+
+// recover makes ready for the next connection for which there is no descriptor.
+func (li *listener) recover(l *loop) {
 	l.srv.fleet.accepting.Lock()
+	defer l.srv.fleet.accepting.Unlock()
 	li.forget()
 	li.spare.open()
-	l.srv.fleet.accepting.Unlock()
-	_ = l.poll.Modify(li.fd, uint64(li.index), poll.Read)
 }
 
 // forget lets go of the connection that was refused.
@@ -168,18 +173,45 @@ func (l *loop) accept(li *listener) {
 	li.batch = min(2*li.batch, acceptsMax)
 }
 
+// takeQueue takes in those who wait to be accepted, so that closing the listener cuts off nobody
+// without an answer.
+func (li *listener) takeQueue(l *loop) {
+	if li.fd < 0 {
+		return
+	}
+	dropNewcomersOf(li.fd)
+	fleet := &l.srv.fleet
+	for range queueMax {
+		fleet.accepting.RLock()
+		fd, peer, err := poll.Accept(li.fd)
+		fleet.accepting.RUnlock()
+		switch {
+		case err == nil:
+			l.add(fd, peer)
+		case errors.Is(err, unix.ECONNABORTED):
+		case isOutOfFiles(err):
+			li.recover(l)
+			if !li.apologize(l) {
+				return
+			}
+		default:
+			return
+		}
+	}
+}
+
 // apologize takes a connection by the descriptor that is kept for it, and tells it that there is
-// none.
-func (li *listener) apologize(l *loop) {
+// none. It gives false where it cannot.
+func (li *listener) apologize(l *loop) bool {
 	l.srv.fleet.accepting.Lock()
 	defer l.srv.fleet.accepting.Unlock()
 	if !li.spare.close() {
-		return
+		return false
 	}
 	fd, _, err := poll.Accept(li.fd)
 	if err != nil {
 		li.spare.open() // somebody else was faster
-		return
+		return false
 	}
 	l.srv.stats.starved.Add(1)
 	l.srv.stats.refused(refusedFiles.Status)
@@ -188,6 +220,7 @@ func (li *listener) apologize(l *loop) {
 	l.out = l.out[:0]
 	_ = unix.Shutdown(fd, unix.SHUT_WR)
 	li.refused = fd
+	return true
 }
 
 // add takes a connection in.

@@ -167,7 +167,7 @@ func (l *loop) visit(i uint32, s *slot) {
 			l.schedule(i, x.writeBy) // which does not rest
 		}
 	case !s.has(flagOpen):
-		deadline := l.tickFrom(later(l.moment(s.begun), l.srv.o.HelloTimeout))
+		deadline := l.tickFrom(l.srv.askBy(l.moment(s.begun)))
 		if l.now < deadline {
 			l.schedule(i, deadline)
 			return

@@ -82,9 +82,6 @@ func (f *fleet) start() error {
 // serve has the loops accept connections, until the server stops.
 func (f *fleet) serve(l *net.TCPListener) error {
 	defer func() { _ = l.Close() }() // a second time is fine
-	if f.s.isStopping() {
-		return ErrStopped
-	}
 	if err := f.start(); err != nil {
 		return err
 	}

@@ -248,14 +248,20 @@ func (l *loop) visitDue() {
 // schedule has a connection looked at no later than a tick.
 func (l *loop) schedule(i uint32, at wheel.Tick) { l.wheel.Schedule(i, at) }
 
-// stop closes the listeners, and has those looked at who are in the middle of an upgrade.
+// stop closes the listeners when all who wait there are taken in, refuses those who are in the
+// middle of an upgrade, and gives those a moment who have not asked for one.
 func (l *loop) stop() {
 	l.stopped = true
 	for _, li := range l.listeners {
+		li.takeQueue(l)
 		li.close(l)
 	}
 	for i := range l.slots.used {
 		if s := l.slots.at(i); s.has(flagUsed) && !s.has(flagOpen) && !s.has(flagClosing) {
+			if x := l.busyOf(s); x == nil || x.head == nil {
+				l.schedule(i, l.tickFrom(l.srv.askBy(l.moment(s.begun))))
+				continue
+			}
 			l.begin(i)
 			l.giveUpUpgrade(i, s, &refusedStopping)
 			l.finish(i, s)

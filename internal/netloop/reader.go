@@ -52,6 +52,7 @@ type reader struct {
 	haveTold bool // the handler knows of the end
 
 	word      atomic.Uint64 // the handler's; orders nothing
+	asks      atomic.Bool   // something of the head has come
 	introduce atomic.Bool   // the hello timeout is over
 	nudge     atomic.Bool   // somebody changed what the reader must look at; see wake
 
@@ -213,10 +214,14 @@ func (c *reader) opened(answer []byte) {
 }
 
 // wake makes the reader look around. It is called after the change that it is about.
-func (c *reader) wake() {
+func (c *reader) wake() { c.hurry(longAgo) }
+
+// hurry is wake for a change that the reader may also learn of at t, where it reads meanwhile: TLS
+// does not go on with a handshake in which a read was woken.
+func (c *reader) hurry(t time.Time) {
 	c.nudge.Store(true)
 	// The reader sets its deadline before it looks at nudge, so one of both wakes it.
-	_ = c.nc.SetReadDeadline(longAgo)
+	_ = c.nc.SetReadDeadline(t)
 	if h := c.holding.Load(); h != nil {
 		h.signal()
 	}

@@ -33,6 +33,7 @@ type Server struct {
 	stats    counters
 	meters   meters        // of connections with goroutines
 	stopping atomic.Bool   // set once, by Stop; read without the lock
+	stopAt   time.Duration // set before stopping is
 	closing  atomic.Bool   // set once, by Close
 	stopped  chan struct{} // closed by Stop
 	running  sync.WaitGroup
@@ -42,9 +43,10 @@ type Server struct {
 		sync.RWMutex
 		next      ID
 		count     int // connections, from accept on
+		serving   int // calls of Serve, which may still bring connections
 		readers   map[ID]*reader
 		listeners map[net.Listener]struct{}
-		empty     chan struct{} // closed when Stop was called and the last connection is gone
+		empty     chan struct{} // closed when Stop was called and nothing of it all is left
 	}
 }
 
@@ -88,14 +90,15 @@ func (s *Server) elapsed() time.Duration { return since(s.started) }
 
 // Serve accepts connections from l until Stop, then gives nil. It closes l.
 func (s *Server) Serve(l net.Listener) error {
-	if s.o.Mode == ModeEpoll {
-		if tcp, ok := l.(*net.TCPListener); ok {
-			return s.fleet.serve(tcp)
-		}
-	}
-	if !s.addListener(l) {
+	tcp, isTCP := l.(*net.TCPListener)
+	loops := s.o.Mode == ModeEpoll && isTCP
+	if !s.beginServing(l, loops) {
 		_ = l.Close()
 		return ErrStopped
+	}
+	defer s.endServing(l)
+	if loops {
+		return s.fleet.serve(tcp)
 	}
 	tuneListener(l, &s.o)
 	spare := newSpare()
@@ -108,6 +111,10 @@ func (s *Server) Serve(l net.Listener) error {
 				go s.run(c)
 			}
 		case s.isStopping():
+			if isTCP {
+				s.takeQueue(tcp, spare)
+				_ = tcp.Close() // Stop closes the others
+			}
 			return nil
 		case errors.Is(err, net.ErrClosed):
 			return err
@@ -121,6 +128,34 @@ func (s *Server) Serve(l net.Listener) error {
 			case <-after(acceptRest):
 			case <-s.stopped:
 			}
+		}
+	}
+}
+
+// queueMax is how many connections at most are taken from a queue before its listener is closed.
+const queueMax = 1 << 16
+
+// takeQueue takes in those who wait to be accepted, so that closing the listener cuts off nobody
+// without an answer.
+func (s *Server) takeQueue(l *net.TCPListener, spare *spare) {
+	dropNewcomers(l)
+	for n := 0; n < queueMax && hasQueue(l) && !s.closing.Load(); n++ {
+		if l.SetDeadline(now().Add(acceptRest)) != nil { // there was one that had passed
+			return
+		}
+		nc, err := l.Accept()
+		switch {
+		case err == nil:
+			if c := s.add(nc); c != nil {
+				go s.run(c)
+			}
+		case isTimeout(err): // this goroutine had to wait for its turn
+		case isOutOfFiles(err) && spare.close():
+			s.refuseOne(l)
+			spare.open()
+		default:
+			s.unable.tell(err)
+			return
 		}
 	}
 }
@@ -157,7 +192,7 @@ func (s *Server) run(c *reader) {
 	c.run()
 }
 
-// add takes a connection in, or closes it when the server is stopped.
+// add takes a connection in, or closes it when the server takes in none any more.
 func (s *Server) add(nc net.Conn) *reader {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -200,7 +235,7 @@ func (s *Server) remove(c *reader) {
 	s.leaveLocked()
 }
 
-// enter counts a connection, or gives false when the server is stopped.
+// enter counts a connection, or gives false when the server takes in none any more.
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -208,7 +243,7 @@ func (s *Server) enter() bool {
 }
 
 func (s *Server) enterLocked() bool {
-	if s.stopping.Load() {
+	if s.stopping.Load() && (s.mu.serving == 0 || s.closing.Load()) {
 		return false
 	}
 	s.mu.count++
@@ -224,19 +259,37 @@ func (s *Server) leave() {
 }
 
 func (s *Server) leaveLocked() {
-	if s.mu.count--; s.stopping.Load() && s.mu.count == 0 {
+	s.mu.count--
+	s.lookEmptyLocked()
+}
+
+// lookEmptyLocked is called when something is gone that was counted.
+func (s *Server) lookEmptyLocked() {
+	if s.stopping.Load() && s.mu.count == 0 && s.mu.serving == 0 {
 		close(s.mu.empty)
 	}
 }
 
-func (s *Server) addListener(l net.Listener) bool {
+// beginServing gives false when the server is stopped.
+func (s *Server) beginServing(l net.Listener, loops bool) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping.Load() {
 		return false
 	}
-	s.mu.listeners[l] = struct{}{}
+	s.mu.serving++
+	if !loops { // they hear of Stop by themselves
+		s.mu.listeners[l] = struct{}{}
+	}
 	return true
+}
+
+func (s *Server) endServing(l net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.mu.listeners, l)
+	s.mu.serving--
+	s.lookEmptyLocked()
 }
 
 // Conn finds a connection that Open was asked about and that has not ended. What it gives may be
@@ -306,28 +359,51 @@ func (s *Server) Len() int {
 
 func (s *Server) isStopping() bool { return s.stopping.Load() }
 
-// Stop ends accepting: listeners are closed, who is in the middle of an upgrade is refused. Open
-// connections stay. Stopping twice is fine.
+// lateTimeout is how long a connection has to ask for something when the server stops before it
+// has. It is answered then as any other.
+const lateTimeout = time.Second
+
+// askBy is by when a connection must have asked for something, whole.
+func (s *Server) askBy(accepted time.Duration) time.Duration {
+	by := later(accepted, s.o.HelloTimeout)
+	if s.stopping.Load() {
+		by = min(by, later(max(accepted, s.stopAt), lateTimeout))
+	}
+	return by
+}
+
+// Stop ends accepting: listeners are closed, and whoever waits there to be accepted, is in the
+// middle of an upgrade, or asks within a second is refused. Open connections stay. Stopping twice
+// is fine.
 func (s *Server) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stopping.Swap(true) {
+	if s.stopping.Load() {
 		return
 	}
+	s.stopAt = s.elapsed()
+	s.stopping.Store(true)
 	close(s.stopped)
 	for l := range s.mu.listeners {
-		_ = l.Close() // Serve meets the error, if any
+		if tcp, ok := l.(*net.TCPListener); ok {
+			_ = tcp.SetDeadline(longAgo) // Serve closes it, after taking in who waits there
+		} else {
+			_ = l.Close() // Serve meets the error, if any
+		}
 	}
 	for _, c := range s.mu.readers {
-		c.wake()
+		if c.asks.Load() {
+			c.wake()
+		} else {
+			c.hurry(s.started.Add(later(s.stopAt, lateTimeout)))
+		}
 	}
 	s.fleet.wake()
-	if s.mu.count == 0 {
-		close(s.mu.empty)
-	}
+	s.lookEmptyLocked()
 }
 
-// Gone is closed when the server is stopped and its last connection is gone.
+// Gone is closed when the server is stopped, its listeners are closed, and its last connection is
+// gone.
 func (s *Server) Gone() <-chan struct{} { return s.mu.empty }
 
 // Wait returns when Gone is closed, or with ctx's error.

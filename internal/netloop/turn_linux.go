@@ -148,6 +148,10 @@ func (l *loop) received(i uint32, s *slot, b []byte) {
 // gather takes bytes of the head, until it is whole. Then it is answered, and what follows is read
 // as frames.
 func (l *loop) gather(i uint32, s *slot, b []byte) {
+	if l.srv.isStopping() {
+		l.refuse(i, s, &refusedStopping)
+		return
+	}
 	x := l.busyOf(s)
 	if x != nil && x.head != nil {
 		if b = l.keepHead(x, b); b == nil {

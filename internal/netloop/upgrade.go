@@ -71,12 +71,16 @@ func (c *reader) upgrade() (rest []byte, release func(), open bool) {
 // gather reads until the head is whole: n bytes are read, end of them are the head. Neither an end
 // nor a refusal means that the connection broke off or never sent anything.
 func (c *reader) gather(h *head) (n, end int, r *Refusal) {
-	deadline := c.srv.started.Add(later(c.vitals.accepted, c.srv.o.HelloTimeout))
 	var scanner handshake.Scanner
 	for {
+		deadline := c.srv.started.Add(c.srv.askBy(c.vitals.accepted))
 		m, err := c.readUntil(h.b[n:], deadline)
 		n += m
 		if m > 0 {
+			c.asks.Store(true)
+			if c.srv.isStopping() {
+				return n, 0, &refusedStopping
+			}
 			if end, r = scanner.Scan(h.b[:n]); end > 0 || r != nil {
 				return n, end, r
 			}
@@ -85,11 +89,14 @@ func (c *reader) gather(h *head) (n, end int, r *Refusal) {
 		switch {
 		case errors.Is(err, realip.ErrProxy):
 			return n, 0, &refusedProxy
-		case n == 0 || err != nil && !isTimeout(err):
+		case err != nil && !isTimeout(err):
 			return n, 0, nil
-		case c.srv.isStopping():
+		case n > 0 && c.srv.isStopping():
 			return n, 0, &refusedStopping
-		case !now().Before(deadline):
+		case now().Before(deadline): // it was woken
+		case n == 0:
+			return n, 0, nil
+		default:
 			return n, 0, &refusedSlow
 		}
 	}
