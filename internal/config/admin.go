@@ -70,7 +70,8 @@ func (l *Loaded) settleAdmin() (problems []string) {
 	if collide(l.Admin, l.Listen) {
 		who, remedy := origin, "give --listen another"
 		if who == byDefault {
-			who, remedy = l.origins["listen"], "give --admin another, or --admin= for none"
+			who = l.origins["listen"]
+			remedy = "give --admin another address than this default, or --admin= for none"
 		}
 		problems = append(problems, fmt.Sprintf("%s: --admin %s and --listen %s want the same "+
 			"port: %s", who, l.Admin, l.Listen, remedy))

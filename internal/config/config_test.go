@@ -55,7 +55,7 @@ var each = []struct {
 	{"buffer-total-bytes", "5000000000", "5000000000", "", "", "0", ""},
 	{"compression", "on", "on", "", "", "true", ""},
 	{"mode", "goroutine", "goroutine", "", "", "threads", ""},
-	{"loops", "1024", "1024", "", "", "1025", ""},
+	{"loops", "255", "255", "", "", "256", ""},
 	{"tls-cert", "cert.pem", "cert.pem", "", "", " ", ""},
 	{"tls-key", "key.pem", "key.pem", "", "", " ", ""},
 	{"proxy-protocol", "10.0.0.0/8, ::1", "10.0.0.0/8,::1", "", "", "10.0.0.0/33", ""},
@@ -235,14 +235,14 @@ func TestLoad_AllProblemsAtOnce(t *testing.T) {
 		t.Fatalf("Load = %v, want *Error", err)
 	}
 	want := []string{
-		"--frobnicate: unknown flag",
-		"--froth: unknown flag",
-		"-tick: unknown flag",
+		"--frobnicate: unknown flag: curfewd --help lists them",
+		"--froth: unknown flag: curfewd --help lists them",
+		"-tick: unknown flag: write --tick",
 		"--wheel: needs a value",
-		`"start": unknown command`,
-		file + ": wheeel: unknown key (line 2)",
+		`"start": unknown command: there are version, help, config check, config explain`,
+		file + ": wheeel: unknown key (line 2): keys are the flags' names",
 		file + ": grace: given twice (line 4)",
-		file + ": config: unknown key (line 5)",
+		file + ": config: unknown key (line 5): a file names no other file",
 		file + ": tick: 1h is not between 1ms and 1m0s",
 		file + ": path: must be one plain value (line 6)",
 		`EXAI_WS_PORT: port "http" is not between 0 and 65535`,
@@ -314,7 +314,19 @@ func TestLoad_Tokens(t *testing.T) {
 	if err != nil || !slices.Equal(l.Tokens, []string{"one", "two"}) {
 		t.Errorf("tokens %q, %v, want one and two", l.Tokens, err)
 	}
-	empty := write(t, "none", " \n\n")
+	file = write(t, "editor", "\ufeffone\r\n# of ops\n  # two \nthree #4\n")
+	l, err = Load([]string{"--token-file", file}, nil)
+	if err != nil || !slices.Equal(l.Tokens, []string{"one", "three #4"}) {
+		t.Errorf("tokens %q, %v, want those without mark and comments", l.Tokens, err)
+	}
+	for name, content := range map[string]string{
+		"utf16": "\xff\xfeo\x00n\x00e\x00\n\x00", "zero": "o\x00ne\n", "latin1": "ma\xdf\n",
+	} {
+		file := write(t, name, content)
+		refuse(t, "--token-file: "+file+": holds what is no text",
+			[]string{"--token-file", file}, nil)
+	}
+	empty := write(t, "none", " \n\n# one\n")
 	refuse(t, "--token-file: "+empty+": holds no token", []string{"--token-file", empty}, nil)
 	refuse(t, "EXAI_WS_TOKEN: cannot stand beside --token-file",
 		[]string{"--token-file", file}, []string{"EXAI_WS_TOKEN=x"})
@@ -333,6 +345,14 @@ func TestLoad_Files(t *testing.T) {
 		"huge": strings.Repeat("#", fileBytesMax+1),
 	} {
 		refuse(t, "--config: ", []string{"--config", write(t, name, content)}, nil)
+	}
+	for content, want := range map[string]string{
+		"idle_timeout: 1m\n": ": idle_timeout: unknown key (line 1): write idle-timeout",
+		"\nIdle-Timeout: 1m": ": Idle-Timeout: unknown key (line 2): write idle-timeout",
+		"? [tick]\n: 1s\n":   ": a key must be a plain word (line 1)",
+	} {
+		file := write(t, "c.yaml", content)
+		refuse(t, file+want, []string{"--config", file}, nil)
 	}
 	for _, content := range []string{"tick:\n", "tick: [1s]\n", "path: []\n", "path: [[/a]]\n"} {
 		file := write(t, "c.yaml", content)

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"unicode"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -54,8 +56,15 @@ func (l *Loaded) parseFile(path, origin string) (layer []given, problems []strin
 		g := given{origin: path + ": " + key.Value, setting: findSetting(key.Value)}
 		at := fmt.Sprintf(" (line %d)", key.Line)
 		switch {
-		case g.setting == nil || g.setting.flagOnly:
-			problems = append(problems, g.origin+": unknown key"+at)
+		case key.Kind != yaml.ScalarNode:
+			problems = append(problems, path+": a key must be a plain word"+at)
+			continue
+		case g.setting == nil:
+			problems = append(problems, g.origin+": unknown key"+at+": "+meant(key.Value, "",
+				"keys are the flags' names"))
+			continue
+		case g.setting.flagOnly:
+			problems = append(problems, g.origin+": unknown key"+at+": a file names no other file")
 			continue
 		case seen[key.Value]:
 			problems = append(problems, g.origin+": given twice"+at)
@@ -98,18 +107,27 @@ func scalars(s *setting, n *yaml.Node) ([]string, error) {
 	return values, nil
 }
 
-// ReadTokens reads shared secrets from a file, one a line. Blank lines and the space around a token
-// do not count. A file without any is an error: it would let everybody in.
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = "\ufeff"
+
+// ReadTokens reads shared secrets from a file, one a line. Blank lines, lines that begin with # and
+// the space around a token do not count. A file without any is an error: it would let everybody in.
+// So is one of another encoding, in which nobody could show a token.
 func ReadTokens(path string) ([]string, error) {
 	data, err := ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
 	var tokens []string
-	for line := range strings.Lines(string(data)) {
-		if token := strings.TrimSpace(line); token != "" {
-			tokens = append(tokens, token)
+	for line := range strings.Lines(strings.TrimPrefix(string(data), byteOrderMark)) {
+		token := strings.TrimSpace(line)
+		switch {
+		case token == "", strings.HasPrefix(token, "#"):
+			continue
+		case !utf8.ValidString(token), strings.ContainsFunc(token, unicode.IsControl):
+			return nil, fmt.Errorf("%s: holds what is no text: write it as UTF-8", path)
 		}
+		tokens = append(tokens, token)
 	}
 	if len(tokens) == 0 {
 		return nil, fmt.Errorf("%s: holds no token", path)

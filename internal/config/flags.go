@@ -48,7 +48,8 @@ func parseArgs(args []string) (layer []given, w words, problems []string) {
 		isOutput := flag == outputShort || flag == outputLong
 		s := findSetting(strings.TrimPrefix(flag, "--"))
 		if !isOutput && (s == nil || !strings.HasPrefix(flag, "--")) {
-			problems = append(problems, flag+": unknown flag")
+			problems = append(problems, flag+": unknown flag: "+meant(flag, "--",
+				"curfewd --help lists them"))
 			if !hasValue && i+1 < len(args) && !isWord(args[i+1]) {
 				i++ // it is no command, and so was meant as the value
 			}
@@ -73,9 +74,20 @@ func parseArgs(args []string) (layer []given, w words, problems []string) {
 	}
 	w.command = strings.Join(plain, " ")
 	if !slices.Contains(commands, w.command) {
-		problems = append(problems, fmt.Sprintf("%q: unknown command", w.command))
+		problems = append(problems, fmt.Sprintf("%q: unknown command: there are %s", w.command,
+			strings.Join(commands[1:], ", ")))
 	}
 	return layer, w, append(problems, w.check(outputFlag)...)
+}
+
+// meant says what is to be written for a setting whose name was written otherwise, after prefix;
+// else it gives the hint.
+func meant(name, prefix, hint string) string {
+	name = strings.ToLower(strings.ReplaceAll(strings.TrimLeft(name, "-"), "_", "-"))
+	if s := findSetting(name); s != nil {
+		return "write " + prefix + s.name
+	}
+	return hint
 }
 
 // isWord says whether an argument is a flag, or begins a command.

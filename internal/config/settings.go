@@ -41,7 +41,7 @@ const (
 	tickMax         = time.Minute
 	messageBytesMax = 1 << 30
 	bufferTotalMax  = 1 << 50
-	loopsMax        = 1024
+	loopsMax        = 255 // as netloop's
 )
 
 // The two ways to serve connections.

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -50,6 +51,26 @@ func (m *serviceManager) hear(line string) string {
 			return got
 		}
 	}
+}
+
+// rest is all that a daemon that has ended has told and nobody has heard.
+func (m *serviceManager) rest() (all []string) {
+	m.t.Helper()
+	const last = "that is all"
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: m.path, Net: "unixgram"})
+	if err == nil {
+		_, err = c.Write([]byte(last))
+		err = errors.Join(err, c.Close(), m.conn.SetReadDeadline(time.Now().Add(patience)))
+	}
+	for b := make([]byte, 4096); err == nil; {
+		var n int
+		if n, err = m.conn.Read(b); string(b[:n]) == last {
+			return all
+		}
+		all = append(all, string(b[:n]))
+	}
+	m.t.Fatal(err)
+	return nil
 }
 
 func TestManager_HearsTheWholeLife(t *testing.T) {

@@ -79,9 +79,12 @@ func (d *daemon) serveReloads() (stop func()) {
 // oldSettings is how the daemon serves after a reload that was refused.
 const oldSettings = "with the old settings: the new ones are bad, see the log"
 
-// reload takes over what has changed, and tells the service manager.
+// reload takes over what has changed, and tells the service manager. A daemon that drains has told
+// it so, and stays with what it has.
 func (d *daemon) reload() {
-	d.tellManager(d.manager.Reloading())
+	if !d.draining.Load() {
+		d.tellManager(d.manager.Reloading())
+	}
 	if d.audit != nil { // whatever becomes of the rest: it may have been moved away
 		d.audit.Reopen()
 		d.log.Info("opening the audit log again", "file", d.config.AuditLog)
@@ -89,6 +92,8 @@ func (d *daemon) reload() {
 	c := d.inForce.Load()
 	status := "serving"
 	switch {
+	case d.draining.Load():
+		d.log.Info("nothing is read again in a drain", "signal", "SIGHUP")
 	case !c.ReadsFiles():
 		d.noteReload(nil)
 		d.log.Info("nothing to read again", "signal", "SIGHUP")
@@ -99,7 +104,9 @@ func (d *daemon) reload() {
 			d.log.Error("the old settings stay", "error", oneLine(err))
 		}
 	}
-	d.tellManager(d.manager.Ready(status))
+	if !d.draining.Load() {
+		d.tellManager(d.manager.Ready(status))
+	}
 }
 
 // noteReload keeps how the configuration was read last, for the metrics; before the line of the log

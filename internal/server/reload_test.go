@@ -2,6 +2,7 @@ package server
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -333,6 +334,32 @@ func TestReload_DrainWindow(t *testing.T) {
 			t.Errorf("Run = %v", err)
 		}
 	})
+}
+
+// A manager that was told of the end is told of no reload any more.
+func TestReload_NotInADrain(t *testing.T) {
+	t.Parallel()
+	m := newServiceManager(t)
+	file := filepath.Join(t.TempDir(), "c.yaml")
+	writeFile(t, file, "drain-window: 1h\n")
+	r := start(t, []string{"--config", file}, []string{"NOTIFY_SOCKET=" + m.path})
+	_, _ = r.hello("")
+	_, _ = r.hello("")
+	m.hear("READY=1")
+	r.signals <- syscall.SIGTERM
+	m.hear("STOPPING=1")
+	writeFile(t, file, "drain-window: never\n")
+	r.signals <- syscall.SIGHUP
+	r.logged("nothing is read again in a drain")
+	r.signals <- syscall.SIGTERM
+	if err := r.wait(); !errors.Is(err, ErrInterrupted) {
+		t.Errorf("Run = %v", err)
+	}
+	for _, said := range m.rest() {
+		if strings.Contains(said, "RELOADING=1") || strings.Contains(said, "READY=1") {
+			t.Errorf("the manager hears %q of a daemon that drains", said)
+		}
+	}
 }
 
 func TestReload_SummaryInterval(t *testing.T) {

@@ -313,7 +313,7 @@ func (d *daemon) drain(why string, first os.Signal) error {
 			case s := <-d.process.Signals:
 				switch {
 				case s == syscall.SIGHUP:
-					d.audit.Reopen()
+					d.hangup()
 				case first == nil: // an orchestrator's, after it has asked for the drain
 					first = s
 				default:

@@ -239,6 +239,7 @@ func TestSignal_SecondOneEndsAtOnce(t *testing.T) {
 	a.Want("close 4100 draining")
 	a.Close(1000)
 	r.signals <- syscall.SIGHUP // not a second one
+	r.logged("nothing is read again in a drain")
 	b.Text(`{"op":"ping"}`)
 	b.Next()
 	r.signals <- syscall.SIGTERM
@@ -255,6 +256,15 @@ func TestSignal_AtOnceWhenNobodyIsConnected(t *testing.T) {
 	r.signals <- syscall.SIGTERM
 	if err := r.wait(); err != nil {
 		t.Errorf("Run = %v", err)
+	}
+}
+
+// What the configuration lets pass is served with.
+func TestStart_MostLoops(t *testing.T) {
+	t.Parallel()
+	r := start(t, []string{"--mode", "epoll", "--loops", "255"}, nil)
+	if _, session := r.hello(""); session == "" {
+		t.Error("there is no session")
 	}
 }
 
