@@ -332,6 +332,41 @@ func TestLoad_Tokens(t *testing.T) {
 		[]string{"--token-file", file}, []string{"EXAI_WS_TOKEN=x"})
 }
 
+// A secret that somebody wrote with more around it is one that nobody shows.
+func TestLoad_SecretsAreOneLine(t *testing.T) {
+	for _, value := range []string{"one\n", " one", "one\t", "o\x00ne", "one\ntwo", "ma\xdf", "\r"} {
+		refuse(t, "--token: has blanks", []string{"--token", value}, nil)
+		refuse(t, "CURFEW_ADMIN_TOKEN: has blanks", nil, []string{"CURFEW_ADMIN_TOKEN=" + value})
+	}
+	file := write(t, "c.yaml", "token: |\n  one\n")
+	refuse(t, file+": token: has blanks", []string{"--config", file}, nil)
+	if _, err := Load([]string{"--token", "of two words"}, nil); err != nil {
+		t.Errorf("a token of several words: %v", err)
+	}
+}
+
+// What cannot be a host is refused here, and not when the daemon looks for it.
+func TestLoad_Hosts(t *testing.T) {
+	for _, host := range []string{
+		"", "0.0.0.0", "[::]", "[::1]", "[fe80::1%eth0]", "localhost", "Edge-1.example.com.", "a_b",
+		"4you", "münchen.example",
+	} {
+		args := []string{"--listen", host + ":9000", "--admin="}
+		if _, err := Load(args, nil); err != nil {
+			t.Errorf("Load(%q): %v", args, err)
+		}
+	}
+	for _, host := range []string{
+		"256.1.1.1", "1.2.3", "1234", "a b", " 127.0.0.1", "127.0.0.1 ", "a/b", "u@h", "[::1%]", "a*",
+		"[localhost:1]", "'h'",
+	} {
+		refuse(t, "--listen: ", []string{"--listen", host + ":9000", "--admin="}, nil)
+		refuse(t, "--admin: ", []string{"--admin", host + ":9000", "--admin-token", "x"}, nil)
+	}
+	refuse(t, `EXAI_WS_HOST: "*:8079" is not host:port: for all addresses write :8079`, nil,
+		[]string{"EXAI_WS_HOST=*"})
+}
+
 func TestLoad_Files(t *testing.T) {
 	for name, content := range map[string]string{
 		"empty": "", "comments": "# nothing\n", "explicit": "---\n",

@@ -54,6 +54,9 @@ func (l *Loaded) Given() []Setting {
 // Origin is how messages name a setting's value: by the flag, the variable, or the file and key.
 func (l *Loaded) Origin(name string) string { return cmp.Or(l.origins[name], byDefault) }
 
+// Named is how messages name a setting, whoever gave it or not.
+func (l *Loaded) Named(name string) string { return l.named([]string{name}) }
+
 // value is a setting's value as it may be shown; "": there is none.
 func (l *Loaded) value(s *setting) string {
 	switch {

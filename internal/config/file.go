@@ -9,8 +9,6 @@ import (
 	"os"
 	"strings"
 	"syscall"
-	"unicode"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -124,7 +122,7 @@ func ReadTokens(path string) ([]string, error) {
 		switch {
 		case token == "", strings.HasPrefix(token, "#"):
 			continue
-		case !utf8.ValidString(token), strings.ContainsFunc(token, unicode.IsControl):
+		case !isLine(token):
 			return nil, fmt.Errorf("%s: holds what is no text: write it as UTF-8", path)
 		}
 		tokens = append(tokens, token)

@@ -81,7 +81,7 @@ var settings = []setting{
 		help:  "address of the operator's API; empty: none",
 	}, {
 		name: "admin-token", arg: "SECRET", secret: true, live: true,
-		field: text{func(c *Config) *string { return &c.adminToken }},
+		field: secret{text{func(c *Config) *string { return &c.adminToken }}},
 		help:  "secret that operators must show; others can see flags: prefer --admin-token-file",
 	}, {
 		name: "admin-token-file", arg: "FILE", live: true,
@@ -162,7 +162,7 @@ var settings = []setting{
 		help: "implementation of the timing wheel",
 	}, {
 		name: "token", arg: "SECRET", old: same("EXAI_WS_TOKEN"), secret: true, live: true,
-		field: text{func(c *Config) *string { return &c.token }},
+		field: secret{text{func(c *Config) *string { return &c.token }}},
 		help:  "shared secret that clients must show; others can see flags: prefer --token-file",
 	}, {
 		name: "token-file", arg: "FILE", live: true,

@@ -6,11 +6,14 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/curfew-go/curfew/internal/realip"
 )
@@ -188,6 +191,22 @@ func (f text) show(c *Config) string { return *f.at(c) }
 
 func (f text) where(c *Config) any { return f.at(c) }
 
+// secret is a text that somebody can show: on one line, with no blanks around it.
+type secret struct{ text }
+
+func (f secret) parse(c *Config, values []string) error {
+	if v := values[0]; v != "" && (v != strings.TrimSpace(v) || !isLine(v)) {
+		return errors.New("has blanks or a line break around it, or holds what is no text: " +
+			"write the secret and nothing else")
+	}
+	return f.text.parse(c, values)
+}
+
+// isLine says whether all of a text can stand on one line.
+func isLine(v string) bool {
+	return utf8.ValidString(v) && !strings.ContainsFunc(v, unicode.IsControl)
+}
+
 // list is any number of values that each pass check.
 type list struct {
 	at    func(*Config) *[]string
@@ -224,14 +243,32 @@ func (f address) parse(c *Config, values []string) error {
 }
 
 func checkHostPort(v string) error {
-	_, port, err := net.SplitHostPort(v)
-	if err != nil {
+	host, port, err := net.SplitHostPort(v)
+	switch {
+	case err != nil:
 		return fmt.Errorf("%q is not host:port", v)
+	case host == "*":
+		return fmt.Errorf("%q is not host:port: for all addresses write :%s", v, port)
+	case !isHost(host):
+		return fmt.Errorf("%q is neither an address nor a name", host)
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("port %q is not between 0 and 65535", port)
 	}
 	return nil
+}
+
+// isHost says whether there may be a host like that: an address, a name, or nothing, for all
+// addresses.
+func isHost(v string) bool {
+	if _, err := netip.ParseAddr(v); v == "" || err == nil {
+		return true
+	}
+	last := v[strings.LastIndexByte(strings.TrimSuffix(v, "."), '.')+1:]
+	return strings.Trim(last, "0123456789.") != "" && // else it was meant as an address
+		!strings.ContainsFunc(v, func(r rune) bool {
+			return r <= ' ' || strings.ContainsRune("/:@*[]?#%\\\"'", r)
+		})
 }
 
 func (f address) show(c *Config) string { return *f.at(c) }

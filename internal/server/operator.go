@@ -35,7 +35,7 @@ func (d *daemon) openOperator() (*operator, error) {
 	}
 	l, err := admin.Listen(c.Admin)
 	if err != nil {
-		return nil, err
+		return nil, d.blame("admin", err)
 	}
 	scraped, err := d.metrics()
 	if err != nil {

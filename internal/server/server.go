@@ -162,7 +162,8 @@ func (d *daemon) open() (err error) {
 		return err
 	}
 	if d.listener, err = netloop.Listen(context.Background(), d.config.Listen); err != nil {
-		return errors.Join(err, d.closeBackend(context.Background(), abortPatience))
+		return errors.Join(d.blame("listen", err),
+			d.closeBackend(context.Background(), abortPatience))
 	}
 	if d.gateway, err = gateway.New(d.options()); err != nil {
 		return errors.Join(err, d.listener.Close(),
@@ -173,6 +174,11 @@ func (d *daemon) open() (err error) {
 			d.closeBackend(context.Background(), abortPatience))
 	}
 	return nil
+}
+
+// blame names the setting that an error is about, by the name by which it was given.
+func (d *daemon) blame(setting string, err error) error {
+	return fmt.Errorf("%s: %w", d.inForce.Load().Named(setting), err)
 }
 
 // tlsConfig is what connections speak TLS by; nil: they do not.

@@ -417,12 +417,26 @@ func TestRun_PortInUse(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	err = Run(t.Context(), Process{
-		Args:   []string{"--listen", l.Addr().String(), "--admin", ""},
-		Stdout: io.Discard, Stderr: io.Discard,
-	})
-	if ExitCode(err) != 1 || !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("Run on a port in use = %v", err)
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"--listen", []string{"--listen", l.Addr().String(), "--admin", ""}},
+		{"EXAI_WS_PORT", []string{"--admin", ""}},
+		{"--admin", []string{"--listen", "127.0.0.1:0", "--admin", l.Addr().String()}},
+	} {
+		err := Run(t.Context(), Process{
+			Args: c.args, Env: []string{"EXAI_WS_PORT=" + port},
+			Stdout: io.Discard, Stderr: io.Discard,
+		})
+		if ExitCode(err) != 1 || !errors.Is(err, syscall.EADDRINUSE) ||
+			!strings.HasPrefix(err.Error(), c.name+": ") {
+			t.Errorf("Run on a port in use = %v, want %s to be named", err, c.name)
+		}
 	}
 }
 
