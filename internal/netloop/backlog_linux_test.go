@@ -29,6 +29,8 @@ func wantAllRefused(t *testing.T, s *Server, clients []*netlooptest.Client) {
 	for _, c := range clients {
 		if r := c.ReadResponse(); r.StatusCode != http.StatusServiceUnavailable {
 			t.Fatalf("who waited to be accepted is answered by %s", r.Status)
+		} else if r.Header.Get("Retry-After") == "" {
+			t.Fatal("who waited to be accepted is not told when to come again")
 		}
 		c.Want("eof")
 		_ = c.Conn.Close()

@@ -23,6 +23,7 @@ type head struct {
 var (
 	refusedStopping = handshake.Refusal{
 		Status: http.StatusServiceUnavailable, Reason: "shutting down",
+		Header: "Retry-After: 5\r\n",
 	}
 	refusedSlow = handshake.Refusal{
 		Status: http.StatusRequestTimeout, Reason: "request took too long",
