@@ -98,7 +98,8 @@ func TestLoad_AdminAndListenersPort(t *testing.T) {
 		}
 	}
 	refuse(t, "--listen: --admin 127.0.0.1:8080 and --listen :8080 want the same port: give "+
-		"--admin another address than this default, or --admin= for none", []string{"--listen=:8080"}, nil)
+		"--admin another address than this default, or --admin= for none",
+		[]string{"--listen=:8080"}, nil)
 	refuse(t, "MONITORING_PORT: --admin 127.0.0.1:8079", nil, []string{"MONITORING_PORT=8079"})
 }
 

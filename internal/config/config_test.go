@@ -334,7 +334,9 @@ func TestLoad_Tokens(t *testing.T) {
 
 // A secret that somebody wrote with more around it is one that nobody shows.
 func TestLoad_SecretsAreOneLine(t *testing.T) {
-	for _, value := range []string{"one\n", " one", "one\t", "o\x00ne", "one\ntwo", "ma\xdf", "\r"} {
+	for _, value := range []string{
+		"one\n", " one", "one\t", "o\x00ne", "one\ntwo", "ma\xdf", "\r",
+	} {
 		refuse(t, "--token: has blanks", []string{"--token", value}, nil)
 		refuse(t, "CURFEW_ADMIN_TOKEN: has blanks", nil, []string{"CURFEW_ADMIN_TOKEN=" + value})
 	}
@@ -357,8 +359,8 @@ func TestLoad_Hosts(t *testing.T) {
 		}
 	}
 	for _, host := range []string{
-		"256.1.1.1", "1.2.3", "1234", "a b", " 127.0.0.1", "127.0.0.1 ", "a/b", "u@h", "[::1%]", "a*",
-		"[localhost:1]", "'h'",
+		"256.1.1.1", "1.2.3", "1234", "a b", " 127.0.0.1", "127.0.0.1 ", "a/b", "u@h", "[::1%]",
+		"a*", "[localhost:1]", "'h'",
 	} {
 		refuse(t, "--listen: ", []string{"--listen", host + ":9000", "--admin="}, nil)
 		refuse(t, "--admin: ", []string{"--admin", host + ":9000", "--admin-token", "x"}, nil)
