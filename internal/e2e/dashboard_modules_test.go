@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -53,6 +54,19 @@ func TestDashboard_History(t *testing.T) {
 	}
 	if got.After != nil || got.Gap != nil || got.Smallest < 0 || got.Back != 1 {
 		t.Errorf("after a restart, and with a clock that was set back: %+v", got)
+	}
+	d.module("history.js", made+`
+		const timed = (s, n) => at(s, n, [{ up_to_ms: s > 5 ? 2 : 1, count: n }]);
+		for (let s = 1; s <= 5; s++) h.add(timed(s, s), false);
+		const steady = h.recentLateness(h.previous).seconds;
+		for (const s of [15, 300, 310]) h.add(timed(s, s), false);
+		const gaps = h.column('live').map((v, i) => [v, h.column('t')[i]])
+			.filter(([v]) => v === null).map(([, t]) => Math.round(t - 1e9));
+		return { kept: steady, back: gaps.length, gap: gaps[0],
+			after: h.recentLateness(h.previous).seconds };`, &got)
+	if got.Kept != 4 || got.Back != 1 || got.Gap == nil || *got.Gap != 300 ||
+		got.After == nil || *got.After != 295 {
+		t.Errorf("after nobody answered for long: %+v", got)
 	}
 	d.module("history.js", `return m.quantilesBetween(
 		[{ up_to_ms: 1, count: 1000 }, { up_to_ms: 5, count: 7 }],
@@ -112,10 +126,72 @@ func TestDashboard_Format(t *testing.T) {
 		"m.sentence('there is no such session')": "There is no such session.",
 		"m.sentence('what?')":                    "What?", "m.sentence('')": "",
 		"m.plural(1, 'entry', 'entries')": "1 entry",
+		// Moments that no calendar has are still said.
+		"m.clock(NaN)": "–", "m.moment(9e15)": "–", "m.when(-9e15, 0)": "–",
 	} {
 		var got string
 		if d.module("format.js", "return "+script+";", &got); got != want {
 			t.Errorf("%s = %q, want %q", script, got, want)
 		}
 	}
+}
+
+// TestDashboard_Wheel draws a wheel of a very coarse tick, whose last slots are later than any
+// date, and keeps the levels that it has shown.
+func TestDashboard_Wheel(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.until("document.querySelector('#state').innerText === 'serving'")
+	const made = `const shown = () => document.querySelectorAll('#wheel canvas').length;
+		const status = (entries) => ({ now: new Date().toISOString(), expiry: {
+			tick_ms: 1000, entries: 2, stale: 1, sweep: { count: 0 }, wheel: { kind: 'native',
+			levels: Array.from({ length: 8 }, (_, i) => ({
+				slot_ms: Math.min(1000 * 64 ** i, 9223372036855), cursor: 0, entries,
+				slots: Array.from({ length: 64 }, (_, n) => (n === 63 ? entries : 0)),
+			})) } } });
+		const read = (i, key) => {
+			const canvas = document.querySelectorAll('#wheel canvas')[i];
+			canvas.focus();
+			canvas.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true }));
+			return document.querySelector('#wheel-read').innerText;
+		};
+		const scale = () => document.querySelector('#wheel-scale').innerText.replace(/\s+/g, ' ');
+		`
+	var got struct {
+		Before, All, After        int
+		Near, Far, Name           string
+		Scale, Fuller, DarkerThan string
+	}
+	d.module("wheel.js", made+`
+		const before = shown();
+		m.show(status(1), true);
+		const near = read(1, 'End'), far = read(7, 'End'), all = shown();
+		const name = [...document.querySelectorAll('#wheel .level-name')].at(-1).innerText;
+		const shade = () => document.querySelector('#wheel-scale i').style.opacity;
+		m.show(status(90), false);
+		const fuller = scale(), one = shade();
+		m.show(status(9), false);
+		const darkerThan = String(Number(shade()) > Number(one));
+		m.show(status(0), false);
+		return { before, near, far, all, name, scale: scale(), fuller, darkerThan,
+			after: shown() };`, &got)
+	if got.Before != 4 || got.All != 8 || got.After != 8 {
+		t.Errorf("levels that are shown: %d, %d with entries in all, %d with none any more",
+			got.Before, got.All, got.After)
+	}
+	if want := regexp.MustCompile(`^Level 1, slot 63: 1 entry, coming up in 1 h 7 min to ` +
+		`1 h 8 min \(.*\d\d:\d\d:\d\d\)\.$`); !want.MatchString(got.Near) {
+		t.Errorf("a slot: %s", got.Near)
+	}
+	if want := regexp.MustCompile(`^Level 7, slot 63: 1 entry, coming up in 8\.78 M years to ` +
+		`8\.92 M years\.$`); !want.MatchString(got.Far) {
+		t.Errorf("the last slot: %s", got.Far)
+	}
+	if got.Name != "139 k years a slot, 8.92 M years in all" {
+		t.Errorf("the last level: %s", got.Name)
+	}
+	if got.Scale != "1 now" || got.Fuller != "1 10 now" || got.DarkerThan != "true" {
+		t.Errorf("what shades mean: %+v", got)
+	}
+	d.quiet()
 }

@@ -77,15 +77,19 @@ const onCalendar = new Intl.DateTimeFormat('en-CA', {
   day: '2-digit',
 });
 
+/** Whether a calendar reaches a moment: those of browsers end 275,000 years from now. */
+const isDate = (ms) => !Number.isNaN(new Date(ms).getTime());
+
 /** A moment, in milliseconds since 1970, as the reader's clock shows it. */
-export const clock = (ms) => onClock.format(ms);
+export const clock = (ms) => (isDate(ms) ? onClock.format(ms) : dash);
 
 /** A moment with its day. */
-export const moment = (ms) => `${onCalendar.format(ms)} ${onClock.format(ms)}`;
+export const moment = (ms) =>
+  isDate(ms) ? `${onCalendar.format(ms)} ${onClock.format(ms)}` : dash;
 
 /** A moment as it is said in a table: the day only where it is another one. */
 export const when = (ms, now) =>
-  onCalendar.format(ms) === onCalendar.format(now) ? clock(ms) : moment(ms);
+  isDate(ms) && onCalendar.format(ms) === onCalendar.format(now) ? clock(ms) : moment(ms);
 
 /** A sentence made of what a program said. */
 export const sentence = (text) => {

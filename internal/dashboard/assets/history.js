@@ -7,6 +7,7 @@ export const kept = 600;
 const samplesMax = 1200;
 const recent = 60; // seconds over which lateness is summed up for the tiles
 const recentPlot = 10; // and for the plot
+const apart = 20; // seconds between two statuses of which no line tells what was between
 
 /** End reasons in the order in which they are shown. */
 const reasonsKnown = [
@@ -77,8 +78,8 @@ export class History {
     if (restarted) {
       this.previous = null;
       this.buckets = [];
-      if (times.length > 0) this.push(t - 0.001, {});
     }
+    if (times.length > 0 && (restarted || t - times.at(-1) > apart)) this.push(t - 0.001, {});
     this.latest = this.ratesSince(this.previous, status);
     this.keepBuckets(status);
     const late = this.latenessOf(recentPlot, status);
@@ -101,14 +102,15 @@ export class History {
     return this.latest;
   }
 
-  /** Lateness of the last minute, or of as many seconds of it as are known. */
+  /** Lateness of the last minute, or of what is known that comes next to it. */
   recentLateness(status) {
-    const seconds = Math.min(recent, status.uptime_s - this.buckets[0].at);
+    const known = status.uptime_s - this.before(recent).at;
+    const seconds = known > recent + apart ? known : Math.min(known, recent);
     return { seconds, ...this.latenessOf(recent, status) };
   }
 
   latenessOf(seconds, { expiry: { lateness_buckets: buckets, lateness } }) {
-    return quantilesBetween(this.bucketsBefore(seconds), buckets, lateness?.max_ms);
+    return quantilesBetween(this.before(seconds).buckets, buckets, lateness?.max_ms);
   }
 
   /** A column; one that is not there has no values. */
@@ -125,9 +127,9 @@ export class History {
   }
 
   /** Buckets as they were so many seconds ago, or as early as is known. */
-  bucketsBefore(seconds) {
+  before(seconds) {
     const { at } = this.buckets.at(-1);
-    return (this.buckets.findLast((b) => b.at <= at - seconds) ?? this.buckets[0]).buckets;
+    return this.buckets.findLast((b) => b.at <= at - seconds) ?? this.buckets[0];
   }
 
   push(t, values) {

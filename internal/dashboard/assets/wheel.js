@@ -2,13 +2,14 @@
 // a slot holds; the slot that time is in is framed. Between two statuses the frame moves on by
 // itself, as the daemon's time does.
 import { $, el, say } from './dom.js';
-import { clock, count, millis, moment, plural, short } from './format.js';
+import { count, millis, plural, short, when } from './format.js';
 import { daemonNow, isThere } from './poll.js';
 import { ink, isStill, onTheme } from './theme.js';
 
 const slots = 64;
 const levelsMin = 4; // are shown, be they empty
 const rowHeight = 20;
+const year = 365 * 86_400_000;
 const frameMillis = 60; // between two pictures
 
 let wheel = null; // of the newest status
@@ -28,10 +29,13 @@ const ticksNow = () => ticksAt + Math.max(0, daemonNow() - statusAt) * pace;
 
 const cursorOf = (level, ticks) => Math.floor(ticks / slots ** level) % slots;
 
+/** What a slot spans, in milliseconds; the daemon says no more than 292 years. */
+const slotSpan = (level) => wheel.levels[0].slot_ms * slots ** level;
+
 /** When a slot comes up, in milliseconds from the moment that ticks stands for. */
 const slotFrom = (level, slot, ticks) => {
   const here = Math.floor(ticks / slots ** level);
-  return ((here - (here % slots) + slot) * slots ** level - ticks) * wheel.levels[0].slot_ms;
+  return (here - (here % slots) + slot) * slotSpan(level) - ticks * slotSpan(0);
 };
 
 const shade = (n) => (n > 0 ? 0.18 + (0.82 * Math.log(n + 1)) / Math.log(Math.max(max, 9) + 1) : 0);
@@ -104,13 +108,14 @@ class Row {
     const name = `Level ${this.level}, slot ${slot}`;
     const cursor = cursorOf(this.level, ticks);
     const from = slotFrom(this.level, slot, ticks);
-    const to = from + l.slot_ms;
+    const to = from + slotSpan(this.level);
     if (slot < cursor) return `${name}: has passed, empty until its level begins anew.`;
     if (slot === cursor)
       return `${name}: time is here; the finer level holds what is due within it.`;
-    const at = (ms) => (l.slot_ms < 86_400_000 ? clock : moment)(daemonNow() + ms);
-    const when = `${millis(from)} to ${millis(to)} (${at(from)} – ${at(to)})`;
-    return `${name}: ${entries}, coming up in ${when}.`;
+    const now = daemonNow();
+    const [begins, ends] = [from, to].map((ms) => when(now + ms, now));
+    const dates = to < year ? ` (${begins} – ${ends})` : '';
+    return `${name}: ${entries}, coming up in ${millis(from)} to ${millis(to)}${dates}.`;
   }
 
   describe() {
@@ -118,7 +123,7 @@ class Row {
     const used = (l.slots ?? []).filter((n) => n > 0).length;
     this.canvas.setAttribute(
       'aria-label',
-      `Level ${this.level}, ${millis(l.slot_ms)} a slot: ` +
+      `Level ${this.level}, ${millis(slotSpan(this.level))} a slot: ` +
         `${plural(l.entries, 'entry', 'entries')} in ${used} of ${slots} slots`,
     );
     const slot = this.slot ?? l.cursor;
@@ -131,7 +136,8 @@ class Row {
 
   update() {
     const l = wheel.levels[this.level];
-    say(this.name, `${millis(l.slot_ms)} a slot, ${millis(l.slot_ms * slots)} in all`);
+    const wide = slotSpan(this.level);
+    say(this.name, `${millis(wide)} a slot, ${millis(wide * slots)} in all`);
     say(this.sum, short(l.entries));
     this.describe();
     if (this.slot !== null) say($('wheel-read'), this.read(this.slot));
@@ -197,10 +203,16 @@ const recolor = () => {
     cursor: ink('orange'),
     pointed: ink('ink'),
   };
+  showScale();
+  draw(true);
+};
+
+/** What shades mean, which follows from the fullest slot. */
+function showScale() {
   const scale = $('wheel-scale');
   scale.replaceChildren();
-  for (const n of [1, 10, 100, 1e3, 1e4, 1e5, 1e6]) {
-    if (n > 1 && n > max * 10) break;
+  for (const n of [1, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7]) {
+    if (n > 1 && n > max) break;
     const cell = el('i');
     cell.style.backgroundColor = colors.full;
     cell.style.opacity = shade(n);
@@ -208,8 +220,7 @@ const recolor = () => {
   }
   const cell = el('i', { class: 'cursor' });
   scale.append(cell, el('span', { text: 'now' }));
-  draw(true);
-};
+}
 
 let started = false;
 
@@ -255,14 +266,16 @@ export const show = (status, restarted) => {
   ticksAt = ticksOf(wheel.levels);
   pace = paceSince(...before);
   const highest = wheel.levels.findLastIndex((l) => l.entries > 0);
-  const shown = Math.min(wheel.levels.length, Math.max(levelsMin, highest + 1));
+  // A level that was shown stays, so that what is below does not jump.
+  const shown = Math.min(wheel.levels.length, Math.max(levelsMin, highest + 1, rows.length));
   while (rows.length > shown) rows.pop().row.remove();
   while (rows.length < shown) rows.push(new Row(rows.length));
   const fullest = Math.max(0, ...wheel.levels.flatMap((l) => l.slots ?? []));
-  const rescale = Math.floor(Math.log10(fullest + 1)) !== Math.floor(Math.log10(max + 1));
+  const rescaled = fullest !== max;
   max = fullest;
   if (!started) start();
-  if (rescale || !colors.full) recolor();
+  if (!colors.full) recolor();
+  else if (rescaled) showScale();
   for (const r of rows) r.update();
   draw(true);
 };
