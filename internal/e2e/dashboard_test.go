@@ -403,7 +403,7 @@ func TestDashboard_GoneAndBack(t *testing.T) {
 // TestDashboard_Drain drains from the page and shows how far it has come.
 func TestDashboard_Drain(t *testing.T) {
 	t.Parallel()
-	d := sitDown(t, "--drain-window", "4s")
+	d := sitDown(t, "--drain-window", "6s")
 	for range 30 {
 		d.join(`{"op":"hello"}`).talk(100 * time.Millisecond)
 	}
@@ -420,6 +420,7 @@ func TestDashboard_Drain(t *testing.T) {
 	d.says("#state", "^draining$")
 	d.says("#drain-text", "^Draining: .* of 30 connections")
 	d.look("dashboard-drains")
+	d.inSight("#draining", 900)
 	d.says("#gone-what", "^The daemon was draining")
 	if code := d.program.exit(); code != 0 {
 		t.Errorf("the daemon ends with %d", code)
@@ -450,10 +451,11 @@ func TestDashboard_Many(t *testing.T) {
 	d.says("#page-text", "^Page 2,")
 	d.click("#page-back")
 	d.until(fmt.Sprintf("document.querySelector('#rows tr .id').innerText === %q", first))
-	for range 2 { // once the order of the API, then the other way around
+	for _, order := range []string{"descending", "ascending"} { // whoever idles longest first
 		d.click("th[data-sort=last_activity] button")
+		d.until(fmt.Sprintf("document.querySelector('th[data-sort=last_activity]').ariaSort === %q "+
+			"&& %s", order, idleIs(order)))
 	}
-	d.until("document.querySelector('th[data-sort=last_activity]').ariaSort === 'descending'")
 	d.until(fmt.Sprintf("document.querySelector('#rows tr .id').innerText !== %q", first))
 	d.choose("#filter-state", "live")
 	d.says("#page-text", `^No sessions that are live\.$`)

@@ -47,6 +47,9 @@ const statuses = {
   505: 'HTTP/1.0',
 };
 
+/** Below so many, what a daemon needs anyway is most of what each of them would seem to need. */
+const enough = 1000;
+
 /** What a map counts, sorted, without what has not happened. */
 const happened = (map) =>
   Object.entries(map ?? {})
@@ -87,7 +90,7 @@ const showMemory = ({ memory: m, sessions, connections }) => {
     'aria-label',
     `Memory: ${parts.map(([name, n]) => `${name} ${bytes(n)}`).join(', ')}`,
   );
-  const each = (n, of, what) => (of > 0 ? `${bytes(n / of)} a ${what}` : '');
+  const each = (n, of, what) => (of >= enough ? `${bytes(n / of)} a ${what}` : '');
   const beside = {
     'session table': each(m.sessions_bytes, sessions.total, 'session'),
     connections: each(m.connections_bytes, connections.open, 'connection'),

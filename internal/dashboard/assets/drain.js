@@ -2,7 +2,7 @@
 import { whyNot } from './access.js';
 import { request } from './api.js';
 import { $, say, tell } from './dom.js';
-import { count, span } from './format.js';
+import { count, plural, span } from './format.js';
 import { daemonNow, pollNow, status } from './poll.js';
 
 const word = 'drain';
@@ -12,7 +12,8 @@ const ask = () => {
   say(
     $('drain-what'),
     s
-      ? `${count(s.connections.open)} connections and ${count(s.sessions.total)} sessions would go.`
+      ? `${plural(s.connections.open, 'connection', 'connections')} and ` +
+          `${plural(s.sessions.total, 'session', 'sessions')} would go.`
       : '',
   );
   $('drain-word').value = '';
@@ -56,8 +57,7 @@ export const show = (s) => {
   say(
     $('drain-text'),
     `Draining: ${count(d.connections - d.remaining)} of ${count(d.connections)} ` +
-      'connections have gone, ' +
-      `${count(d.remaining)} are left. ${
+      `connections have gone, ${count(d.remaining)} to go. ${
         left > 0
           ? `The window of ${span(d.window_s)} ends in ${span(left)}.`
           : `The window of ${span(d.window_s)} has passed.`

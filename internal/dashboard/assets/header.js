@@ -1,7 +1,7 @@
 // The head of the page: what this daemon is, and whether it is there.
 import { $, say, tell } from './dom.js';
-import { clock, count, span } from './format.js';
-import { daemonNow, isThere, news, pollNow, status } from './poll.js';
+import { clock, plural, span } from './format.js';
+import { age, daemonNow, isThere, news, pollNow, status } from './poll.js';
 
 let gone = null; // the newest of the failures, while there are some
 let noticeTimer = 0;
@@ -27,7 +27,8 @@ const show = (s) => {
   say($('version'), s.version);
   $('version').title = `${s.go_version}, process ${s.pid}`;
   say($('node'), s.node ? `node ${s.node}` : '');
-  document.title = `${draining ? 'draining: ' : ''}${count(s.sessions.total)} sessions · Curfew`;
+  const sessions = plural(s.sessions.total, 'session', 'sessions');
+  document.title = `${draining ? 'draining: ' : ''}${sessions} · Curfew`;
   showUptime();
 };
 
@@ -38,7 +39,7 @@ const showLink = (tone, text) => {
 
 const showGone = () => {
   if (!gone) return;
-  const { problem, since, retryAt, last } = gone;
+  const { problem, retryAt, last } = gone;
   const drained = last?.state === 'draining';
   say(
     $('gone-what'),
@@ -50,7 +51,7 @@ const showGone = () => {
   );
   say(
     $('gone-why'),
-    last ? `What is shown is from ${clock(since)}, ${span((Date.now() - since) / 1000)} ago.` : '',
+    last ? `What is shown is from ${clock(Date.parse(last.now))}, ${span(age() / 1000)} ago.` : '',
   );
   const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
   say(
@@ -74,6 +75,7 @@ export const start = () => {
     $('gone').hidden = false;
     $('draining').hidden = true; // how far it has come is not known any more
     $('main').classList.add('stale');
+    $('state').className = 'badge'; // it was so
     const what = detail.problem.status === 401 ? 'no token' : 'no connection';
     showLink('bad', what);
     document.title = `${what} · Curfew`;
@@ -86,6 +88,8 @@ export const start = () => {
         : 'The daemon answers again.',
     ),
   );
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  say($('zone'), zone ? `, ${zone}` : '');
   $('gone-now').addEventListener('click', pollNow);
   setInterval(() => {
     showUptime();

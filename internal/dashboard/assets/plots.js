@@ -130,6 +130,7 @@ class Plot {
   /** Draws anew, in the colours of the theme. */
   build() {
     this.plot?.destroy();
+    this.at = null;
     const line = { stroke: ink('grid'), width: 1 };
     const axis = (more) => ({
       font,

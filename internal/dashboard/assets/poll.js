@@ -11,7 +11,6 @@ let timer = 0;
 let last = null; // the newest status
 let lastAt = 0; // when it came, by performance.now
 let failures = 0;
-let goneSince = 0;
 let busy = false;
 
 /** Tells of what comes: `status`, `gone`, `back`. */
@@ -22,9 +21,12 @@ const announce = (type, detail) => news.dispatchEvent(new CustomEvent(type, { de
 /** The newest status; null before the first. */
 export const status = () => last;
 
+/** How old the newest status is, in milliseconds. */
+export const age = () => performance.now() - lastAt;
+
 /** What the daemon's clock shows at the moment, in milliseconds since 1970. */
 export const daemonNow = () =>
-  last ? Date.parse(last.now) + performance.now() - lastAt : Date.now();
+  last ? Date.parse(last.now) + age() : Date.now();
 
 /** Whether the daemon answered the last time. */
 export const isThere = () => failures === 0 && last !== null;
@@ -46,13 +48,12 @@ const arrived = (next) => {
 
 const failed = (problem) => {
   failures++;
-  if (failures === 1) goneSince = Date.now();
   // Without a token there is nothing to try again by oneself.
   const wait =
     problem.status === 401
       ? Infinity
       : Math.min(everyGone, every * 2 ** (failures - 1)) * (0.8 + 0.4 * Math.random());
-  announce('gone', { problem, since: goneSince, retryAt: Date.now() + wait, last });
+  announce('gone', { problem, retryAt: Date.now() + wait, last });
   return wait;
 };
 

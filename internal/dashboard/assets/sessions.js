@@ -2,7 +2,7 @@
 // not under the reader's hand.
 import { request, sessionPath } from './api.js';
 import { $, el, keyed, say, tell } from './dom.js';
-import { bytes, clock, count, span, when } from './format.js';
+import { bytes, clock, count, plural, span, when } from './format.js';
 import { daemonNow, news } from './poll.js';
 import { open } from './session.js';
 
@@ -72,8 +72,8 @@ const update = (tr, s) => {
   const left = s.deadline ? (Date.parse(s.deadline) - asOf) / 1000 : null;
   say(c[6], left === null ? 'never' : left > 0 ? span(left) : 'due');
   say(c[7], s.in_flight || '');
-  const queued = (s.queued_bytes ?? 0) + (s.replay_bytes ?? 0);
-  say(c[8], queued > 0 ? bytes(queued) : '');
+  const buffered = (s.queued_bytes ?? 0) + (s.replay_bytes ?? 0);
+  say(c[8], buffered > 0 ? bytes(buffered) : '');
 };
 
 const render = (list) => {
@@ -89,7 +89,7 @@ const render = (list) => {
     $('page-text'),
     shown.length === 0
       ? `No sessions${what ? ` that are ${what}` : ''}${page > 1 ? ' on this page' : ''}.`
-      : `Page ${count(page)}, ${count(shown.length)} sessions, as of ${clock(asOf)}`,
+      : `Page ${count(page)}, ${plural(shown.length, 'session', 'sessions')}, as of ${clock(asOf)}`,
   );
 };
 
@@ -136,7 +136,9 @@ const sortBy = (name) => {
   view.sort = view.sort === name ? `-${name}` : view.sort === `-${name}` ? '' : name;
   for (const th of document.querySelectorAll('th[data-sort]')) {
     const of = th.dataset.sort;
-    const order = { [of]: 'ascending', [`-${of}`]: 'descending' }[view.sort];
+    const orders = ['ascending', 'descending'];
+    if (of === 'last_activity') orders.reverse(); // whoever was active first is idle the longest
+    const order = orders[[of, `-${of}`].indexOf(view.sort)];
     if (order) th.setAttribute('aria-sort', order);
     else th.removeAttribute('aria-sort');
   }

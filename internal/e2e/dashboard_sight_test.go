@@ -1,0 +1,119 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// dashboardFaint are the texts that stand out from what is behind them by less than 4.5 to 1, as
+// WCAG 2 measures it. What cannot be used at the moment may.
+const dashboardFaint = `(() => {
+	const pixel = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+	const parse = (color) => {
+		pixel.clearRect(0, 0, 1, 1);
+		pixel.fillStyle = color;
+		pixel.fillRect(0, 0, 1, 1);
+		const [r, g, b, a] = pixel.getImageData(0, 0, 1, 1).data;
+		return [r, g, b, a / 255];
+	};
+	const over = (a, b) => [0, 1, 2].map((i) => a[i] * a[3] + b[i] * (1 - a[3])).concat(1);
+	const light = (color) => {
+		const [r, g, b] = color.slice(0, 3).map((v) => v / 255).map((v) =>
+			v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+		return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+	};
+	const parents = (e) => (e ? [e, ...parents(e.parentElement)] : []);
+	const behind = (e) => parents(e).map((p) => parse(getComputedStyle(p).backgroundColor))
+		.reduceRight((under, c) => over(c, under), [255, 255, 255, 1]);
+	const veil = (e) => parents(e).reduce((all, p) => all * getComputedStyle(p).opacity, 1);
+	const faint = new Set();
+	const look = (e, style, opacity, text) => {
+		const [back, [r, g, b, a]] = [behind(e), parse(style.color)];
+		const [x, y] = [light(over([r, g, b, a * opacity], back)), light(back)];
+		const ratio = (Math.max(x, y) + 0.05) / (Math.min(x, y) + 0.05);
+		if (ratio < 4.5) faint.add(text.trim().slice(0, 40) + ': ' + ratio.toFixed(2));
+	};
+	for (const e of document.querySelectorAll('body *')) {
+		if (!e.checkVisibility() || e.closest(':disabled')) continue;
+		if ([...e.childNodes].some((n) => n.nodeType === Node.TEXT_NODE && n.data.trim()))
+			look(e, getComputedStyle(e), veil(e), e.textContent);
+		const hint = getComputedStyle(e, '::placeholder');
+		if (e.placeholder) look(e, hint, veil(e) * hint.opacity, e.placeholder);
+	}
+	return [...faint];
+})()`
+
+// legible holds that each text of the page can be read, in both themes.
+func (d *desk) legible(when string) {
+	d.t.Helper()
+	for _, theme := range []string{"light", "dark"} {
+		d.show(theme, 1280)
+		var faint []string
+		if d.eval(dashboardFaint, &faint); len(faint) > 0 {
+			d.t.Errorf("%s, %s: hard to read: %q", when, theme, faint)
+		}
+	}
+}
+
+// inSight holds that an element is neither scrolled away nor covered, on pages of some widths.
+func (d *desk) inSight(selector string, widths ...int) {
+	d.t.Helper()
+	for _, width := range widths {
+		d.show("light", width)
+		d.eval("scrollTo(0, document.body.scrollHeight)", nil)
+		d.until(fmt.Sprintf(`(() => {
+			const e = document.querySelector(%q);
+			const box = e.getBoundingClientRect();
+			return scrollY > 0 && [[1, 1], [box.width - 2, box.height - 2]].every(([x, y]) =>
+				e.contains(document.elementFromPoint(box.x + x, box.y + y)));
+		})()`, selector))
+	}
+}
+
+// TestDashboard_CanBeRead while there is something to warn of, and when the daemon is gone: what
+// was last known is all there is then.
+func TestDashboard_CanBeRead(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t, "--backend", application(t, "ada"), "--idle-timeout", "1s",
+		"--resume-window", "1h", "--max-sessions", "10")
+	_ = d.join(`{"op":"hello","want":{"resume":true}}`).Close()
+	d.until("document.querySelectorAll('#event-rows tr').length >= 3") // it has expired
+	for range 10 {
+		d.join(`{"op":"hello"}`).talk(100 * time.Millisecond)
+	}
+	d.rows(10)
+	d.until("document.querySelector('#tiles .bad')")
+	d.until("!document.querySelector('#settings-warnings').hidden")
+	d.click("[data-plot=sessions] .legend button")
+	d.legible("it serves")
+	d.click("#rows button")
+	d.says("#session-fields", "ada")
+	d.legible("a session is open")
+	d.press("Escape")
+	d.says("#page-text", "^Page 1, 10 sessions, ")
+	_ = d.program.cmd.Process.Kill()
+	d.until("!document.querySelector('#gone').hidden")
+	d.legible("it is gone")
+	d.inSight("#gone", 360, 900, 1280)
+	// How old it is counts from what was heard last, not from when that was noticed.
+	var newest float64
+	d.module("poll.js", "return Date.parse(m.status().now);", &newest)
+	var clock string
+	d.module("format.js", fmt.Sprintf("return m.clock(%f);", newest), &clock)
+	d.says("#gone-why", "^What is shown is from "+clock+", ")
+	d.quiet("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET",
+		"ERR_INCOMPLETE_CHUNKED_ENCODING", "status of 404")
+}
+
+// idleIs is an expression for whether the sessions that are listed stand in an order of how long
+// they have been idle, as it is shown.
+func idleIs(order string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll('#rows tr')].map((r) => r.cells[5].innerText)
+		.map((text) => [...text.matchAll(/([\d.]+) (s|min|h)/g)].reduce((sum, [, n, unit]) =>
+			sum + n * { s: 1, min: 60, h: 3600 }[unit], 0))
+		.every((idle, i, all) => i === 0 || (%q === 'ascending') === (idle > all[i - 1])
+			|| idle === all[i - 1])`, order)
+}
