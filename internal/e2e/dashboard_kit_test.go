@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -250,4 +251,36 @@ func application(t *testing.T, user string) string {
 	}))
 	t.Cleanup(s.Close)
 	return s.URL
+}
+
+// leave makes sessions whose clients are gone but may come back.
+func (d *desk) leave(many int) {
+	d.t.Helper()
+	const at = 64 // once
+	var all sync.WaitGroup
+	for i := range at {
+		all.Go(func() {
+			for n := i; n < many; n += at {
+				if err := leaveOne(d.clients); err != nil {
+					d.t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+func leaveOne(clients string) error {
+	c, _, err := gorilla.DefaultDialer.Dial("ws://"+clients+"/", nil)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	err = c.WriteMessage(gorilla.TextMessage, []byte(`{"op":"hello","want":{"resume":true}}`))
+	if err != nil {
+		return err
+	}
+	_, _, err = c.ReadMessage()
+	return err
 }

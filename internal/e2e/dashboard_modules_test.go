@@ -105,6 +105,17 @@ func TestDashboard_Stream(t *testing.T) {
 	if len(wrong) > 0 {
 		t.Errorf("cut at %s", strings.Join(wrong[:min(3, len(wrong))], "\n"))
 	}
+	var why []string
+	d.module("stream.js", `
+		const ends = (abort, silence) => m.listen('v1/events?user=nobody', abort.signal,
+			() => setTimeout(() => abort.abort(), silence === 1 ? 1e6 : 1), () => {}, silence)
+			.then(() => 'it ends', (e) => e.name + ': ' + e.message);
+		return Promise.all([ends(new AbortController(), 1), ends(new AbortController(), 1e6)]);`,
+		&why)
+	if len(why) != 2 || why[0] != "Problem: Nothing was heard of the stream of events." ||
+		!strings.HasPrefix(why[1], "AbortError: ") {
+		t.Errorf("streams end by %q", why)
+	}
 }
 
 // TestDashboard_Format says numbers as they are read.

@@ -13,11 +13,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	gorilla "github.com/gorilla/websocket"
 )
 
 // dashboardInk tells of each plot, and of the wheel, whether something is drawn in the colours of
@@ -247,8 +244,17 @@ func TestDashboard_Token(t *testing.T) {
 	d.says("#token-error", "does not know")
 	d.press("Escape")
 	d.says("#gone-what", `^The daemon asks for a token\.$`)
+	var nags bool
+	d.module("token.js", `m.askToken(m.currentToken());
+		return document.querySelector('#token-dialog').open;`, &nags)
+	if nags {
+		t.Error("a request that is refused later asks for a token that nobody would give")
+	}
 	d.click("#gone-now")
 	d.until("document.querySelector('#token-dialog').open")
+	d.press("Escape")
+	d.until("!document.querySelector('#token-dialog').open")
+	d.module("token.js", "m.askAgain(); m.askToken(m.currentToken());", nil) // not for the status
 	d.enter("#token-input", token)
 	d.press("Enter")
 	d.says("#state", "^serving$")
@@ -464,36 +470,4 @@ func TestDashboard_Many(t *testing.T) {
 	d.checkLook("many", "light", 1280)
 	d.checkLook("many", "dark", 1280)
 	d.quiet()
-}
-
-// leave makes sessions whose clients are gone but may come back.
-func (d *desk) leave(many int) {
-	d.t.Helper()
-	const at = 64 // once
-	var all sync.WaitGroup
-	for i := range at {
-		all.Go(func() {
-			for n := i; n < many; n += at {
-				if err := leaveOne(d.clients); err != nil {
-					d.t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	all.Wait()
-}
-
-func leaveOne(clients string) error {
-	c, _, err := gorilla.DefaultDialer.Dial("ws://"+clients+"/", nil)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	err = c.WriteMessage(gorilla.TextMessage, []byte(`{"op":"hello","want":{"resume":true}}`))
-	if err != nil {
-		return err
-	}
-	_, _, err = c.ReadMessage()
-	return err
 }

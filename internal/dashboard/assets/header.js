@@ -2,6 +2,7 @@
 import { $, say, tell } from './dom.js';
 import { clock, plural, span } from './format.js';
 import { age, daemonNow, isThere, news, pollNow, status } from './poll.js';
+import { askAgain } from './token.js';
 
 let gone = null; // the newest of the failures, while there are some
 let noticeTimer = 0;
@@ -90,7 +91,10 @@ export const start = () => {
   );
   const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
   say($('zone'), zone ? `, ${zone}` : '');
-  $('gone-now').addEventListener('click', pollNow);
+  $('gone-now').addEventListener('click', () => {
+    askAgain();
+    pollNow();
+  });
   setInterval(() => {
     showUptime();
     showGone();

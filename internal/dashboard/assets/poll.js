@@ -1,6 +1,7 @@
 // Asks for the status: once a second while somebody looks, seldom while nobody does, and less and
 // less often while nobody answers.
 import { request } from './api.js';
+import { whenToken } from './token.js';
 
 const every = 1000;
 const everyHidden = 10_000;
@@ -87,5 +88,6 @@ export const start = () => {
     if (!document.hidden) pollNow();
   });
   addEventListener('online', pollNow);
+  whenToken(pollNow);
   pollNow();
 };

@@ -3,6 +3,7 @@
 import { ask, Problem } from './api.js';
 
 const lineMax = 1 << 20;
+const silenceMax = 45_000; // milliseconds; the daemon says that it lives every 15 s
 
 /** Takes a stream apart; what it is told of may come cut anywhere. */
 export class Parser {
@@ -33,21 +34,40 @@ export class Parser {
   }
 }
 
-/** Reads events until the stream ends, or signal ends it. */
-export const listen = async (path, signal, onOpen, onEvent) => {
-  const answer = await ask(path, () => ({ headers: { Accept: 'text/event-stream' }, signal }));
+/**
+ * Reads events until the stream ends, or signal ends it, or nothing has come for so long: whoever
+ * is cut off hears nothing of it.
+ */
+export const listen = async (path, signal, onOpen, onEvent, silence = silenceMax) => {
+  const deaf = new AbortController();
+  let timer = 0;
+  const heard = () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => deaf.abort(), silence);
+  };
+  const either = AbortSignal.any([signal, deaf.signal]);
+  const answer = await ask(path, () => ({
+    headers: { Accept: 'text/event-stream' },
+    signal: either,
+  }));
   onOpen();
   const parser = new Parser(onEvent);
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-  for (;;) {
-    let part;
-    try {
-      part = await reader.read();
-    } catch (e) {
-      if (e.name === 'AbortError') throw e;
-      throw new Problem('The stream of events broke off.');
+  try {
+    for (;;) {
+      heard();
+      const part = await reader.read();
+      if (part.done) return;
+      parser.feed(part.value);
     }
-    if (part.done) return;
-    parser.feed(part.value);
+  } catch (e) {
+    if (signal.aborted || e instanceof Problem) throw e;
+    throw new Problem(
+      deaf.signal.aborted
+        ? 'Nothing was heard of the stream of events.'
+        : 'The stream of events broke off.',
+    );
+  } finally {
+    clearTimeout(timer);
   }
 };

@@ -4,6 +4,8 @@ import { $, tell } from './dom.js';
 const key = 'curfew-token';
 let token = '';
 let asking = null; // the promise of a token, while the dialog is open
+let declined = null; // the token instead of which nobody would give another
+let onToken = () => {};
 
 try {
   token = sessionStorage.getItem(key) ?? '';
@@ -17,8 +19,19 @@ export const authorization = () => (token ? { Authorization: `Bearer ${token}` }
 /** The token that is shown at the moment; '' where there is none. */
 export const currentToken = () => token;
 
+/** Has a function called when another token is given, whoever asked for it. */
+export const whenToken = (f) => {
+  onToken = f;
+};
+
+/** Lets the dialog come again, though it was closed without a token. */
+export const askAgain = () => {
+  declined = null;
+};
+
 const keep = (text) => {
   token = text;
+  declined = null;
   $('forget').hidden = !token;
   try {
     if (token) sessionStorage.setItem(key, token);
@@ -30,10 +43,12 @@ const keep = (text) => {
 
 /**
  * Asks for a token, since the one that was shown is not known; whoever asks meanwhile waits for the
- * same answer. Gives whether there is another one.
+ * same answer. Gives whether there is another one. Whoever was refused for a token instead of which
+ * nobody would give another does not ask again.
  */
 export const askToken = (shown) => {
   if (shown !== token) return Promise.resolve(true); // somebody was faster
+  if (shown === declined) return Promise.resolve(false);
   asking ??= new Promise((resolve) => {
     const dialog = $('token-dialog');
     const input = $('token-input');
@@ -58,7 +73,9 @@ export const askToken = (shown) => {
         $('token-form').removeEventListener('submit', submit);
         input.value = '';
         asking = null;
+        if (!given) declined = token;
         resolve(given);
+        if (given) onToken();
       },
       { once: true },
     );
