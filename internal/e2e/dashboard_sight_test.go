@@ -108,6 +108,37 @@ func TestDashboard_CanBeRead(t *testing.T) {
 		"ERR_INCOMPLETE_CHUNKED_ENCODING", "status of 404")
 }
 
+// TestDashboard_HoldsLargeNumbers shows each figure in full, also of ten million sessions.
+func TestDashboard_HoldsLargeNumbers(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.says("#state", "^serving$")
+	for _, width := range []int{360, 576, 577, 672, 768, 1089, 1280, 1376, 1920, 2400, 2560} {
+		d.show("light", width)
+		var cut []string
+		d.module("poll.js", `return import(document.querySelector('script[type=module]').src
+			.replace('main.js', 'tiles.js')).then((tiles) => {
+			const s = structuredClone(m.status());
+			Object.assign(s.sessions, { total: 10123456, live: 10123456, detached: 10123456,
+				grace: 1234567, max: 12345678, users: 10123456, created: 123456789012 });
+			s.connections.open = 21358023;
+			Object.assign(s.expiry, { backlog: 1234567, behind_ms: 65000,
+				lateness: { count: 3, p99_ms: 123.4, max_ms: 65000 } });
+			Object.assign(s.memory, { resident_bytes: 123e9, heap_bytes: 99.9e9 });
+			const much = 123456;
+			tiles.show(s, { created: much, expired: much, messagesIn: much, messagesOut: much,
+				bytesIn: 123e9, bytesOut: 123e9, busy: [1] },
+				{ seconds: 60, count: 3, p50: 65000, p99: 65000, p999: 65000 });
+			return [...document.querySelectorAll('#tiles b, #tiles small')]
+				.filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.textContent);
+		})`, &cut)
+		if len(cut) > 0 {
+			t.Errorf("at %d pixels these are cut off: %q", width, cut)
+		}
+	}
+	d.quiet()
+}
+
 // idleIs is an expression for whether the sessions that are listed stand in an order of how long
 // they have been idle, as it is shown.
 func idleIs(order string) string {

@@ -32,7 +32,7 @@ export const show = (status, rates, late) => {
   tile('Detached', count(s.detached), 'can be resumed');
   tile('In grace', count(s.grace), 'can be touched');
   const strangers = c.open - s.live - s.grace; // whoever is in grace is connected
-  tile('Connections', count(c.open), strangers > 0 ? `${count(strangers)} without session` : '');
+  tile('Connections', count(c.open), strangers > 0 ? `no session: ${short(strangers)}` : '');
   tile('Created', `${rate(rates?.created)}/s`, `${short(s.created)} in all`);
   tile('Expired', `${rate(rates?.expired)}/s`, 'ended by time');
   tile(
