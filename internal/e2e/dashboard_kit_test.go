@@ -41,6 +41,7 @@ func (d *desk) serve(args ...string) {
 	d.program = start(d.t, stderr, slices.Concat([]string{
 		curfewd, "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--path", "/",
 		"--log-format", "json",
+		"--ping-interval", "10m", // visitors read, and so answer, when a test has them do so
 	}, args)...)
 	l := d.program.logged("listening")
 	d.clients, d.admin = l.Address, l.Admin

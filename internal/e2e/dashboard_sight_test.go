@@ -58,18 +58,23 @@ func (d *desk) legible(when string) {
 	}
 }
 
-// inSight holds that an element is neither scrolled away nor covered, on pages of some widths.
-func (d *desk) inSight(selector string, widths ...int) {
+// inSight holds that a banner is neither scrolled away nor covered, on pages of some widths; what a
+// script does with a module of the page has it shown.
+func (d *desk) inSight(selector, name, script string) {
 	d.t.Helper()
-	for _, width := range widths {
+	for _, width := range []int{360, 900, 1280} {
 		d.show("light", width)
-		d.eval("scrollTo(0, document.body.scrollHeight)", nil)
-		d.until(fmt.Sprintf(`(() => {
+		var is bool
+		d.module(name, fmt.Sprintf(`%s
+			scrollTo(0, document.body.scrollHeight);
 			const e = document.querySelector(%q);
 			const box = e.getBoundingClientRect();
 			return scrollY > 0 && [[1, 1], [box.width - 2, box.height - 2]].every(([x, y]) =>
-				e.contains(document.elementFromPoint(box.x + x, box.y + y)));
-		})()`, selector))
+				e.contains(document.elementFromPoint(box.x + x, box.y + y)));`,
+			script, selector), &is)
+		if !is {
+			d.t.Errorf("at %d pixels %s is out of sight", width, selector)
+		}
 	}
 }
 
@@ -77,9 +82,9 @@ func (d *desk) inSight(selector string, widths ...int) {
 // was last known is all there is then.
 func TestDashboard_CanBeRead(t *testing.T) {
 	t.Parallel()
-	d := sitDown(t, "--backend", application(t, "ada"), "--idle-timeout", "1s",
+	d := sitDown(t, "--backend", application(t, "ada"), "--idle-timeout", "30m",
 		"--resume-window", "1h", "--max-sessions", "10")
-	_ = d.join(`{"op":"hello","want":{"resume":true}}`).Close()
+	_ = d.join(`{"op":"hello","want":{"resume":true,"idle_s":1}}`).Close()
 	d.until("document.querySelectorAll('#event-rows tr').length >= 3") // it has expired
 	for range 10 {
 		d.join(`{"op":"hello"}`).talk(100 * time.Millisecond)
@@ -94,10 +99,12 @@ func TestDashboard_CanBeRead(t *testing.T) {
 	d.legible("a session is open")
 	d.press("Escape")
 	d.says("#page-text", "^Page 1, 10 sessions, ")
+	d.inSight("#draining", "drain.js", `m.show({ state: 'draining', drain: { connections: 9,
+		remaining: 3, window_s: 30, started_at: new Date().toISOString() } });`)
 	_ = d.program.cmd.Process.Kill()
 	d.until("!document.querySelector('#gone').hidden")
 	d.legible("it is gone")
-	d.inSight("#gone", 360, 900, 1280)
+	d.inSight("#gone", "poll.js", "")
 	// How old it is counts from what was heard last, not from when that was noticed.
 	var newest float64
 	d.module("poll.js", "return Date.parse(m.status().now);", &newest)
