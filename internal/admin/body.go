@@ -52,23 +52,29 @@ func readBody(w http.ResponseWriter, r *http.Request, bytesMax int64) ([]byte, e
 	if err != nil {
 		return nil, badRequest("the body did not come whole")
 	}
-	if rec, ok := w.(*recorder); ok {
-		rec.unread = false
-	}
+	haveRead(w)
 	if g := guestOf(r); g != nil {
 		g.begin()
 	}
 	return data, nil
 }
 
+// haveRead notes that a request's body was read to the end.
+func haveRead(w http.ResponseWriter) {
+	if rec, ok := w.(*recorder); ok {
+		rec.unread = false
+	}
+}
+
 // noBody refuses a body where none is taken.
-func noBody(r *http.Request) error {
+func noBody(w http.ResponseWriter, r *http.Request) error {
 	if r.ContentLength == 0 {
 		return nil
 	}
 	if r.ContentLength < 0 { // it says so by being empty
 		switch n, err := io.ReadFull(r.Body, make([]byte, 1)); {
 		case n == 0 && errors.Is(err, io.EOF):
+			haveRead(w)
 			return nil
 		case n == 0:
 			return badRequest("the body did not come whole")

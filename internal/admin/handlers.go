@@ -65,7 +65,7 @@ func (s *Server) change(w http.ResponseWriter, r *http.Request, do func(id strin
 	if err != nil {
 		return err
 	}
-	if err := noBody(r); err != nil {
+	if err := noBody(w, r); err != nil {
 		return err
 	}
 	if !do(id) {
@@ -106,7 +106,7 @@ func (s *Server) kickUser(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := noBody(r); err != nil {
+	if err := noBody(w, r); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, map[string]int{"ended": s.o.Sessions.KickUser(user)})
@@ -154,7 +154,7 @@ func (s *Server) drain(w http.ResponseWriter, r *http.Request) error {
 	if err := noQuery(r); err != nil {
 		return err
 	}
-	if err := noBody(r); err != nil {
+	if err := noBody(w, r); err != nil {
 		return err
 	}
 	s.o.Drain()

@@ -45,10 +45,14 @@ type recorder struct {
 	unread  bool   // its body was not read to the end
 }
 
-// WriteHeader sends the status and notes it.
+// WriteHeader sends the status and notes it. Where the body was not read, the connection ends with
+// the answer: net/http would else wait for the rest of it before it sends anything.
 func (r *recorder) WriteHeader(status int) {
 	if r.status == 0 {
 		r.status = status
+		if r.unread {
+			r.Header().Set("Connection", "close")
+		}
 	}
 	r.ResponseWriter.WriteHeader(status)
 }
@@ -56,7 +60,7 @@ func (r *recorder) WriteHeader(status int) {
 // Write sends a part of the body, and the status 200 where none was sent.
 func (r *recorder) Write(b []byte) (int, error) {
 	if r.status == 0 {
-		r.status = http.StatusOK
+		r.WriteHeader(http.StatusOK)
 	}
 	return r.ResponseWriter.Write(b)
 }

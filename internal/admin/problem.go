@@ -79,9 +79,6 @@ var (
 func (p *problem) write(w http.ResponseWriter) {
 	if rec, ok := w.(*recorder); ok {
 		rec.code = p.code
-		if rec.unread { // net/http would wait for the rest of it first
-			rec.Header().Set("Connection", "close")
-		}
 	}
 	if p.retryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))

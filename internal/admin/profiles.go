@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // net/http/pprof enters its handlers in http.DefaultServeMux, too, which nothing here serves.
@@ -17,6 +18,8 @@ const (
 	// for as long as its reader takes.
 	profileSecondsMax = 60
 	traceSecondsMax   = 10
+	// recordTimeout is how long a recording may take, until the last of it is written.
+	recordTimeout = profileSecondsMax*time.Second + writeTimeout
 	// stacksMax is of how many goroutines all stacks are written as text, for which all of them
 	// stand still.
 	stacksMax = 10_000
@@ -139,6 +142,8 @@ func (s *Server) record(w http.ResponseWriter, r *http.Request, k profileKind) e
 	}
 	ctx, release := s.lift(w, r)
 	defer release()
+	// Who does not read what is recorded must not keep others from recording.
+	_ = http.NewResponseController(w).SetWriteDeadline(now().Add(recordTimeout))
 	return byHandler(k.handler)(w, r.WithContext(ctx))
 }
 

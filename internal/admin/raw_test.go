@@ -175,6 +175,81 @@ func TestServe_Slow(t *testing.T) {
 	}
 }
 
+// A body that nobody reads is not waited for, whatever is asked: what is bounded would be held for
+// as long as its sender likes.
+func TestServe_WithheldBody(t *testing.T) {
+	_, addr := serve(t, "127.0.0.1:0", func(o *Options) {
+		at := o.Addr
+		*o = joined(o.Sessions)
+		o.Addr = at
+	})
+	for _, method := range []string{get, "HEAD"} {
+		for _, path := range []string{
+			livez, "/v1/sessions", "/v1/sessions?sort=deadline", "/v1/sessions/a", "/v1/events",
+			"/v1/none", "/metrics", "/debug/pprof/heap", "/debug/pprof/trace?seconds=0.01",
+		} {
+			for _, body := range []string{"Content-Length: 5", "Transfer-Encoding: chunked"} {
+				conn := dialN(t, addr, 1)[0]
+				fmt.Fprintf(conn, "%s %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n", method, path,
+					body)
+				_ = conn.SetReadDeadline(time.Now().Add(patience))
+				r := bufio.NewReader(conn)
+				answer, err := http.ReadResponse(r, &http.Request{Method: method})
+				if err != nil || !answer.Close {
+					t.Errorf("%s %s, %s: %+v, %v", method, path, body, answer, err)
+				}
+				conn.Close()
+			}
+		}
+	}
+	// One that is sent and is empty costs the connection nothing.
+	conn := dialN(t, addr, 1)[0]
+	fmt.Fprint(conn, "POST /v1/sessions/a/touch HTTP/1.1\r\nHost: localhost\r\n"+
+		"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
+	answer, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil || answer.StatusCode != 204 || answer.Close {
+		t.Errorf("an empty body: %+v, %v", answer, err)
+	}
+}
+
+// Who does not read what is recorded keeps others from recording for so long, and no longer.
+func TestServe_RecordingNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &pipes{conns: make(chan net.Conn), closed: make(chan struct{})}
+		s := newServer(t, options(newMemory()))
+		endless := profileKind{name: "endless", handler: http.HandlerFunc(
+			func(w http.ResponseWriter, _ *http.Request) {
+				for part := make([]byte, 4096); ; {
+					if _, err := w.Write(part); err != nil {
+						return
+					}
+				}
+			})}
+		s.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_ = s.record(w, r, endless)
+		})
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(l) }()
+		conn := l.connect()
+		if _, err := io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if len(s.recording) != 1 {
+			t.Error("nothing is being recorded")
+		}
+		time.Sleep(recordTimeout)
+		if len(s.recording) != 0 {
+			t.Error("it is still being recorded")
+		}
+		conn.Close()
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Error(err)
+		}
+		<-served
+	})
+}
+
 // Who does not read an answer is let go.
 func TestServe_NotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -238,6 +238,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		s.handler.ServeHTTP(rec, escaped(r))
 	}
+	if rec.status == 0 { // nothing had to be written
+		rec.WriteHeader(http.StatusOK)
+	}
 	if !isSafe(r.Method) && (p != nil || rec.reached) {
 		s.note(r, rec, begun)
 	}
@@ -280,12 +283,17 @@ func isClean(p string) bool {
 }
 
 // lift takes the limits of time from a request that lasts, and gives what ends it: that nobody
-// waits any more, or that the server ends. The limit of writing is for who writes.
+// waits any more, or that the server ends. The limit of writing is for who writes. What is called
+// at the end limits how long a body that was left unread is waited for.
 func (s *Server) lift(w http.ResponseWriter, r *http.Request) (context.Context, func()) {
 	c := http.NewResponseController(w)
 	_ = c.SetReadDeadline(time.Time{}) // it would end the request's context
 	_ = c.SetWriteDeadline(time.Time{})
 	ctx, cancel := context.WithCancel(r.Context())
 	stop := context.AfterFunc(s.closing, cancel)
-	return ctx, func() { stop(); cancel() }
+	return ctx, func() {
+		stop()
+		cancel()
+		_ = c.SetReadDeadline(now().Add(readTimeout))
+	}
 }
