@@ -99,8 +99,9 @@ func (d *daemon) ready() error {
 	return nil
 }
 
-// askDrain has the daemon drain as on SIGTERM.
+// askDrain has the daemon drain as on SIGTERM. Whoever asks how it is after that is told so.
 func (d *daemon) askDrain() {
+	d.showDraining()
 	select {
 	case d.drainAsked <- struct{}{}:
 	default: // it was asked before

@@ -19,6 +19,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -115,6 +116,7 @@ type daemon struct {
 
 	hangups    chan struct{}                  // to reloads; room for one
 	reloaded   atomic.Pointer[metrics.Reload] // how that went last; set by newDaemon and reload
+	drainOnce  sync.Once                      // guards what showDraining sets
 	draining   atomic.Bool
 	drainedAt  atomic.Pointer[time.Time] // when the drain began; nil: it has not
 	drained    atomic.Int64              // connections that there were then; set before drainedAt
@@ -298,13 +300,20 @@ func (d *daemon) serve(ctx context.Context, served <-chan error) error {
 	}
 }
 
+// showDraining has the daemon say from now on, to whoever asks, that it drains. Twice is fine.
+func (d *daemon) showDraining() {
+	d.drainOnce.Do(func() {
+		began := now()
+		d.drained.Store(int64(d.gateway.NetStats().Open))
+		d.drainedAt.Store(&began)
+		d.draining.Store(true)
+	})
+}
+
 // drain lets the clients go, until a second signal comes; first is the one that began it, nil where
 // something else did.
 func (d *daemon) drain(why string, first os.Signal) error {
-	began := now()
-	d.drained.Store(int64(d.gateway.NetStats().Open))
-	d.drainedAt.Store(&began)
-	d.draining.Store(true)
+	d.showDraining()
 	window := d.inForce.Load().DrainWindow
 	d.log.Info("draining", "reason", why, "window", window, "live", d.gateway.Stats().Live)
 	d.tellManager(d.manager.Stopping("draining: " + why))
