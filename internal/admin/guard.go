@@ -104,15 +104,10 @@ func (g *guard) check(w http.ResponseWriter, r *http.Request) *problem {
 // never held up by those who guess: these are answered all the same, in another way when there are
 // many, and lose their connections.
 func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) *problem {
-	hashes := *g.hashes.Load()
-	if len(hashes) == 0 {
+	if g.isKnown(r) {
 		return nil
 	}
-	token, shown := bearer(r.Header.Values("Authorization"))
-	if shown && allows(hashes, token) {
-		return nil
-	}
-	if shown {
+	if _, shown := bearer(r.Header.Values("Authorization")); shown {
 		if ok, _ := g.guesses.take(now()); !ok {
 			w.Header().Set("Connection", "close")
 			return &problem{
@@ -126,6 +121,16 @@ func (g *guard) checkToken(w http.ResponseWriter, r *http.Request) *problem {
 		status: http.StatusUnauthorized, code: codeUnauthorized,
 		message: "show a token: Authorization: Bearer TOKEN",
 	}
+}
+
+// isKnown says whether a request shows a token that is good at the moment, where one is needed.
+func (g *guard) isKnown(r *http.Request) bool {
+	hashes := *g.hashes.Load()
+	if len(hashes) == 0 {
+		return true
+	}
+	token, shown := bearer(r.Header.Values("Authorization"))
+	return shown && allows(hashes, token)
 }
 
 // allows says whether a token is one of those hashed, in a time that tells nothing about them.

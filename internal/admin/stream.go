@@ -68,7 +68,10 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) error {
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would keep them
 	ctx, release := s.lift(w, r)
 	defer release()
-	t := stream{to: w, control: http.NewResponseController(w), from: s.o.Events, me: me}
+	t := stream{
+		to: w, control: http.NewResponseController(w), from: s.o.Events, me: me,
+		isKnown: func() bool { return s.guard.isKnown(r) },
+	}
 	t.run(ctx)
 	return nil
 }
@@ -79,12 +82,13 @@ type stream struct {
 	control *http.ResponseController
 	from    *Events
 	me      *subscriber
+	isKnown func() bool // whether it may still be told: tokens can be replaced meanwhile
 
 	taken []*numbered
 	text  []byte
 }
 
-// run writes what happens until ctx ends or it cannot be written.
+// run writes what happens until ctx ends, it cannot be written, or must not be any more.
 func (t *stream) run(ctx context.Context) {
 	t.text = fmt.Appendf(nil, "retry: %d\n\n", retryMillis)
 	if !t.write(streamPatience) {
@@ -96,15 +100,17 @@ func (t *stream) run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			t.tell(backlogMax, farewellPatience)
+			if t.isKnown() {
+				t.tell(backlogMax, farewellPatience)
+			}
 			return
 		case <-alive.C:
 			t.text = append(t.text, ": alive\n\n"...)
-			if !t.write(streamPatience) {
+			if !t.isKnown() || !t.write(streamPatience) {
 				return
 			}
 		case <-t.me.wake:
-			if !t.tell(partEvents, streamPatience) {
+			if !t.isKnown() || !t.tell(partEvents, streamPatience) {
 				return
 			}
 		}

@@ -75,11 +75,14 @@ func wantDescribed(t *testing.T, told string) {
 	}
 }
 
-// listen asks for events in a bubble, and waits until they are told.
-func listen(s *Server, target string) *listener {
+// listen asks for events in a bubble, with a token ("": none), and waits until they are told.
+func listen(s *Server, target, token string) *listener {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := httptest.NewRequestWithContext(ctx, get, target, http.NoBody)
 	r.Host = "localhost"
+	if token != "" {
+		r.Header.Set("Authorization", "Bearer "+token)
+	}
 	l := &listener{header: http.Header{}, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(l.done)
@@ -111,7 +114,7 @@ func TestEvents_Wire(t *testing.T) {
 		if o.Events.Watched() {
 			t.Error("somebody is told before anybody asks")
 		}
-		l := listen(s, "/v1/events")
+		l := listen(s, "/v1/events", "")
 		if !o.Events.Watched() {
 			t.Error("nobody is told after somebody asked")
 		}
@@ -164,7 +167,7 @@ func TestEvents_Filter(t *testing.T) {
 			"", "?type=expire,disconnect", "?user=u", "?session=b", "?type=create&user=u&session=a",
 			"?type=&user=&session=",
 		} {
-			listeners[query] = listen(s, "/v1/events"+query)
+			listeners[query] = listen(s, "/v1/events"+query, "")
 		}
 		time.Sleep(eventPause)
 		for _, e := range []Event{
@@ -216,7 +219,7 @@ func TestEvents_Lost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := joined(newMemory())
 		s := newServer(t, o)
-		l := listen(s, "/v1/events?type=create")
+		l := listen(s, "/v1/events?type=create", "")
 		time.Sleep(eventPause)
 		synctest.Wait()
 		const more = 5
@@ -250,7 +253,7 @@ func TestEvents_Burst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := joined(newMemory())
 		s := newServer(t, o)
-		l := listen(s, "/v1/events")
+		l := listen(s, "/v1/events", "")
 		time.Sleep(eventPause)
 		const sessions = 20_000
 		for range 3 {
@@ -275,7 +278,7 @@ func TestEvents_Stuck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := joined(newMemory())
 		s := newServer(t, o)
-		l := listen(s, "/v1/events")
+		l := listen(s, "/v1/events", "")
 		l.mu.Lock()
 		l.stuck = true
 		l.mu.Unlock()
@@ -296,7 +299,7 @@ func TestEvents_AtMostSoMany(t *testing.T) {
 		s := newServer(t, joined(newMemory()))
 		all := make([]*listener, subscribersMax)
 		for i := range all {
-			all[i] = listen(s, "/v1/events")
+			all[i] = listen(s, "/v1/events", "")
 		}
 		w := ask(s, get, "/v1/events", "")
 		wantError(t, w, 429, "over_capacity")
@@ -305,11 +308,53 @@ func TestEvents_AtMostSoMany(t *testing.T) {
 		}
 		all[0].cancel()
 		<-all[0].done
-		again := listen(s, "/v1/events")
+		again := listen(s, "/v1/events", "")
 		if again.told() == "" {
 			t.Error("nobody takes the place of who has gone")
 		}
 		for _, l := range append(all, again) {
+			l.cancel()
+			<-l.done
+		}
+	})
+}
+
+// Whose token is taken away is told of nothing more, though the stream began before that.
+func TestEvents_TokenTakenAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := joined(newMemory())
+		o.Tokens = []string{"one", "two"}
+		s := newServer(t, o)
+		one, idle, two := listen(s, "/v1/events", "one"), listen(s, "/v1/events?user=nobody", "one"),
+			listen(s, "/v1/events", "two")
+		o.Events.Publish(Event{Type: EventDetach, Session: "a"})
+		for _, l := range []*listener{one, two} {
+			if told := l.told(); !strings.Contains(told, "event: detach") {
+				t.Errorf("with a good token it tells %q", told)
+			}
+		}
+		if err := s.SetTokens([]string{"two", "three"}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(eventPause)
+		o.Events.Publish(Event{Type: EventResume, Session: "a"})
+		synctest.Wait()
+		if told := one.told(); told != "" {
+			t.Errorf("without one it tells %q", told)
+		}
+		if told := two.told(); !strings.Contains(told, "event: resume") {
+			t.Errorf("to whose token has stayed it tells %q", told)
+		}
+		time.Sleep(alivePause)
+		synctest.Wait()
+		for name, l := range map[string]*listener{"one": one, "idle": idle} {
+			select {
+			case <-l.done:
+			default:
+				t.Errorf("%s goes on", name)
+			}
+		}
+		for _, l := range []*listener{one, idle, two} {
 			l.cancel()
 			<-l.done
 		}
