@@ -24,8 +24,10 @@ type Session struct {
 
 	Created      time.Time // the same for as long as the session lives
 	LastActivity time.Time
-	Deadline     time.Time // when it ends if nothing happens; zero: never
-	IdleTimeout  time.Duration
+	// Deadline is when its idle timeout or its lifetime is over if nothing happens, and in grace or
+	// detached when it ends; zero: never.
+	Deadline    time.Time
+	IdleTimeout time.Duration
 
 	Protocol    string // the subprotocol that its client speaks
 	Remote      string // its client's address and port; "" without a connection

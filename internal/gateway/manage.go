@@ -24,7 +24,7 @@ type Description struct {
 	Protocol     string
 	Created      time.Time
 	LastActivity time.Time
-	Deadline     time.Time // when it ends if nothing more happens; zero: it does not
+	Deadline     time.Time // as in Outline
 	Idle         time.Duration
 	Resumable    bool
 	Epoch        uint32 // how many connections it has had
@@ -41,7 +41,9 @@ type Outline struct {
 	User         string
 	Created      time.Time
 	LastActivity time.Time
-	Deadline     time.Time // zero: it does not end
+	// Deadline is when its idle timeout or its lifetime is over if nothing more happens, and in grace
+	// or detached, which hides grace, when it ends; zero: never.
+	Deadline time.Time
 }
 
 // outline is the outline of a session, with its idle timeout and its value; false: it has ended, or
@@ -76,18 +78,23 @@ func (g *Gateway) outline(
 // outlineState adds what the state of a session says. It is called under its lock.
 func (g *Gateway) outlineState(o *Outline, st *state) {
 	o.User = st.user()
-	if st.busy() {
-		o.Deadline = time.Time{}
-		if g.o.MaxLifetime > 0 {
-			o.Deadline = o.Created.Add(g.o.MaxLifetime)
-		}
+	var life time.Time
+	if g.o.MaxLifetime > 0 {
+		life = o.Created.Add(g.o.MaxLifetime)
+	}
+	leaveBy := st.leaveBy.Load()
+	switch {
+	case st.busy():
+		o.Deadline = life
+	case leaveBy != 0 && o.State == StateLive && !o.Deadline.IsZero(): // its grace is to come
+		o.Deadline = earlier(life, o.Deadline.Add(g.o.Grace))
 	}
 	if at := st.dieAt.Load(); at != 0 {
 		o.Deadline = earlier(o.Deadline, g.started.Add(time.Duration(at)))
 	}
-	if at := st.leaveBy.Load(); at != 0 {
+	if leaveBy != 0 {
 		o.State = StateDetached
-		o.Deadline = earlier(o.Deadline, g.started.Add(time.Duration(at)))
+		o.Deadline = earlier(o.Deadline, g.started.Add(time.Duration(leaveBy)))
 	}
 }
 

@@ -100,3 +100,40 @@ func (w *world) walk(size int, lives map[uint64]string) error {
 	}
 	return nil
 }
+
+// TestOutlines_DeadlineOfDetached holds what is said of a detached session against when it ends:
+// after its grace, which it has though nobody sees it, unless its lifetime or its window is over
+// before.
+func TestOutlines_DeadlineOfDetached(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		o    Options
+		want time.Duration
+	}{
+		{"grace", Options{}, 90 * time.Minute},
+		{"lifetime", Options{MaxLifetime: 80 * time.Minute}, 80 * time.Minute},
+		{"lifetime first", Options{MaxLifetime: 30 * time.Minute}, 30 * time.Minute},
+		{"window", Options{ResumeWindow: 70 * time.Minute}, 70 * time.Minute},
+	} {
+		c.o.IdleTimeout, c.o.Grace = time.Hour, 30*time.Minute
+		if c.o.ResumeWindow == 0 {
+			c.o.ResumeWindow = 10 * time.Hour
+		}
+		bubble(t, c.o, func(w *world) {
+			conn, id, _ := w.resumable("")
+			w.cut(conn)
+			for _, wait := range []time.Duration{0, c.want - time.Second} { // then it is in grace
+				time.Sleep(wait)
+				d, ok := w.Session(id)
+				if off := d.Deadline.Sub(d.Created) - c.want; !ok || off.Abs() > time.Second {
+					t.Errorf("%s: after %v: deadline %v after it began, want %v", c.name, wait,
+						d.Deadline.Sub(d.Created), c.want)
+				}
+			}
+			time.Sleep(2 * time.Second)
+			if _, ok := w.Session(id); ok {
+				t.Errorf("%s: it lives after its deadline", c.name)
+			}
+		})
+	}
+}
