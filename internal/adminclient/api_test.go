@@ -471,7 +471,8 @@ func TestClient_EventsEnd(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %d", e.Type, e.Lost))
 	}
 	want := []string{
-		"lost 3", c.Address() + " ended the stream: curfewd has ended, or ends",
+		"lost 3", c.Address() + " ended the stream: curfewd has ended, or ends, or takes the " +
+			"token no longer",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("events %q, want %q", got, want)

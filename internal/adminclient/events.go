@@ -122,7 +122,7 @@ func (c *Client) streamEnd(ctx context.Context, err error) error {
 		return err
 	case errors.Is(err, io.EOF):
 		return &Error{Kind: KindUnreachable, cause: err, text: c.at.text + " ended the stream: " +
-			"curfewd has ended, or ends"}
+			"curfewd has ended, or ends, or takes the token no longer"}
 	}
 	return c.broken(err)
 }
