@@ -231,7 +231,8 @@ func TestServe_RecordingNotRead(t *testing.T) {
 		served := make(chan error, 1)
 		go func() { served <- s.Serve(l) }()
 		conn := l.connect()
-		if _, err := io.WriteString(conn, "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		const request = "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
+		if _, err := io.WriteString(conn, request); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Minute)

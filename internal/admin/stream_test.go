@@ -325,8 +325,9 @@ func TestEvents_TokenTakenAway(t *testing.T) {
 		o := joined(newMemory())
 		o.Tokens = []string{"one", "two"}
 		s := newServer(t, o)
-		one, idle, two := listen(s, "/v1/events", "one"), listen(s, "/v1/events?user=nobody", "one"),
-			listen(s, "/v1/events", "two")
+		one := listen(s, "/v1/events", "one")
+		idle := listen(s, "/v1/events?user=nobody", "one")
+		two := listen(s, "/v1/events", "two")
 		o.Events.Publish(Event{Type: EventDetach, Session: "a"})
 		for _, l := range []*listener{one, two} {
 			if told := l.told(); !strings.Contains(told, "event: detach") {

@@ -41,8 +41,8 @@ type Outline struct {
 	User         string
 	Created      time.Time
 	LastActivity time.Time
-	// Deadline is when its idle timeout or its lifetime is over if nothing more happens, and in grace
-	// or detached, which hides grace, when it ends; zero: never.
+	// Deadline is when its idle timeout or its lifetime is over if nothing more happens, and when
+	// it ends where it is in grace, or detached, which hides grace; zero: never.
 	Deadline time.Time
 }
 
