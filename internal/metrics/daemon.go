@@ -36,12 +36,7 @@ var daemonFamilies = []family{
 	{
 		name: "drain_start_time_seconds",
 		help: "When the drain began, in Unix time; 0 while there is none.",
-		read: one(func(sn *snapshot) float64 {
-			if sn.drain.IsZero() {
-				return 0
-			}
-			return unix(sn.drain)
-		}),
+		read: one(func(sn *snapshot) float64 { return unixOr0(sn.drain) }),
 	},
 	{
 		name: "drain_window_seconds",
@@ -78,3 +73,11 @@ func oneIf(yes bool) int {
 
 // unix is a moment in seconds since 1970.
 func unix(t time.Time) float64 { return float64(t.UnixMicro()) / 1e6 }
+
+// unixOr0 is a moment in seconds since 1970, 0 where it is none.
+func unixOr0(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return unix(t)
+}

@@ -178,7 +178,7 @@ func page(t *testing.T) string {
 func TestSource_SaysAllThatIsMissing(t *testing.T) {
 	_, err := Handler(Source{}, quiet)
 	for _, name := range []string{
-		"Table", "Wheel", "Network", "Gateway", "Backend", "Audit", "Reload",
+		"Table", "Wheel", "Network", "Gateway", "Backend", "Audit", "Reload", "Certificate",
 		"Drain", "Limits", "Started",
 	} {
 		if err == nil || !strings.Contains(err.Error(), "Source."+name+" is not given") {

@@ -27,6 +27,17 @@ var networkFamilies = []family{
 		},
 	},
 	{
+		name: "tls_handshakes_failed_total", kind: counter,
+		help: "TLS handshakes that failed, but for those of clients that said nothing; why is in " +
+			"the log at level debug.",
+		read: one(func(sn *snapshot) uint64 { return sn.network.TLSFailed }),
+	},
+	{
+		name: "tls_certificate_expiry_timestamp_seconds",
+		help: "When the certificate that is shown to clients expires, in Unix time; 0 without TLS.",
+		read: one(func(sn *snapshot) float64 { return unixOr0(sn.certificate) }),
+	},
+	{
 		name: "connections_closed_total", kind: counter, labels: []string{"side", "code"},
 		help: "Connections that were open and closed, by who closed and the code of the close " +
 			"frame that came first; 1005 is a close frame without a code.",

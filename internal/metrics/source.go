@@ -23,6 +23,8 @@ type Source struct {
 	Audit func() Audit
 	// Reload is how the configuration was read last.
 	Reload func() Reload
+	// Certificate is when the certificate that is shown expires; zero: there is no TLS.
+	Certificate func() time.Time
 	// Drain is when the drain began; zero: the daemon serves.
 	Drain  func() time.Time
 	Limits func() Limits
@@ -69,6 +71,7 @@ func (s *Source) validate() error {
 		{"Backend", s.Backend == nil},
 		{"Audit", s.Audit == nil},
 		{"Reload", s.Reload == nil},
+		{"Certificate", s.Certificate == nil},
 		{"Drain", s.Drain == nil},
 		{"Limits", s.Limits == nil},
 		{"Started", s.Started.IsZero()},
@@ -92,12 +95,15 @@ type snapshot struct {
 	reload  Reload
 	drain   time.Time
 	limits  Limits
+
+	certificate time.Time // when it expires
 }
 
 func (s *Source) read() *snapshot {
 	sn := &snapshot{
 		source: s, table: s.Table(), wheel: s.Wheel(), network: s.Network(), gateway: s.Gateway(),
 		audit: s.Audit(), reload: s.Reload(), drain: s.Drain(), limits: s.Limits(),
+		certificate: s.Certificate(),
 	}
 	if b, ok := s.Backend(); ok {
 		sn.backend = b

@@ -78,7 +78,8 @@ func fixed(t testing.TB) Source {
 		Reload: func() Reload {
 			return Reload{Failed: true, Succeeded: time.Unix(1_800_000_050, 0)}
 		},
-		Drain: func() time.Time { return time.Unix(1_800_000_100, 0) },
+		Certificate: func() time.Time { return time.Unix(1_900_000_000, 0) },
+		Drain:       func() time.Time { return time.Unix(1_800_000_100, 0) },
 		Limits: func() Limits {
 			return Limits{
 				Sessions: 1201, BufferBytes: 1202, Tick: 10 * time.Millisecond,
@@ -101,6 +102,7 @@ func idle(t testing.TB) Source {
 	s.Backend = func() (backend.HTTPStats, bool) { return backend.HTTPStats{}, false }
 	s.Audit = func() Audit { return Audit{} }
 	s.Reload = func() Reload { return Reload{Succeeded: s.Started} }
+	s.Certificate = func() time.Time { return time.Time{} }
 	s.Drain = func() time.Time { return time.Time{} }
 	return s
 }
@@ -112,7 +114,7 @@ func fixedNetwork() netloop.Stats {
 		Ended: map[netloop.Cause]uint64{
 			netloop.CausePeer: 2010, netloop.CauseSlow: 2011, netloop.CausePanic: 2012,
 		},
-		Dropped: 2013, Evicted: 2014, Starved: 2015,
+		Dropped: 2013, Evicted: 2014, Starved: 2015, TLSFailed: 2034,
 		FramesIn: 2016, FramesOut: 2017, MessagesIn: 2018, MessagesOut: 2019,
 		BytesIn: 2020, BytesOut: 2021,
 		Closed: map[netloop.Close]uint64{

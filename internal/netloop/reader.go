@@ -95,6 +95,13 @@ func (c *reader) setTag(_ ID, tag uint64)     { c.word.Store(tag) }
 func (c *reader) ready(ID)                    { c.introduce.Store(true) }
 func (c *reader) close(_ ID, e End, r string) { c.end(e, r) }
 
+// shookNoHands counts a TLS handshake that failed. Why, only the peer's operators can mend, or who
+// has put the wrong certificate here.
+func (c *reader) shookNoHands(err error) {
+	c.srv.stats.insecure.Add(1)
+	c.srv.o.Logger.Debug("a TLS handshake failed", "remote", c.peer, "error", err)
+}
+
 // evict ends the connection for what it holds.
 func (c *reader) evict(ID) {
 	c.mu.Lock()

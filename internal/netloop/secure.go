@@ -15,7 +15,8 @@ const ownWriteTimeout = closeTimeout
 // too.
 type secureConn struct {
 	*tls.Conn
-	raw *plainConn
+	raw    *plainConn
+	failed func(error) // told why the handshake failed; nil: nobody is, or it is over
 }
 
 // secure is the server's end of TLS over nc. It does not shake hands: that happens in the first
@@ -24,7 +25,19 @@ type secureConn struct {
 func secure(nc net.Conn, c *tls.Config, deadline time.Time) *secureConn {
 	raw := &plainConn{Conn: nc}
 	_ = raw.SetWriteDeadline(deadline) // where this fails, so does the handshake
-	return &secureConn{tls.Server(raw, c), raw}
+	return &secureConn{Conn: tls.Server(raw, c), raw: raw}
+}
+
+// Read reads what the peer says. The first one shakes hands before.
+func (s *secureConn) Read(p []byte) (int, error) {
+	n, err := s.Conn.Read(p)
+	if failed := s.failed; failed != nil {
+		s.failed = nil
+		if err != nil && s.raw.heard && !s.ConnectionState().HandshakeComplete {
+			failed(err)
+		}
+	}
+	return n, err
 }
 
 // Write encrypts and writes under the deadline that was set before.
@@ -61,6 +74,14 @@ func (s *secureConn) SetLinger(seconds int) error {
 type plainConn struct {
 	net.Conn
 	spent atomic.Bool // the write for which the deadline was set is over
+	heard bool        // something came; of who reads
+}
+
+// Read reads what TLS makes sense of.
+func (p *plainConn) Read(b []byte) (int, error) {
+	n, err := p.Conn.Read(b)
+	p.heard = p.heard || n > 0
+	return n, err
 }
 
 // SetWriteDeadline is for the next write.

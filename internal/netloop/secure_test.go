@@ -98,6 +98,45 @@ func TestSecure_HandshakeIsBoundedByTheHelloTimeout(t *testing.T) {
 	}
 }
 
+// Who speaks no TLS, or does not want ours, is counted; who says nothing, and who goes later, is not.
+func TestSecure_CountsHandshakesThatFail(t *testing.T) {
+	wary, old, fine := trusting(), trusting(), trusting()
+	wary.InsecureSkipVerify, wary.ServerName = false, "localhost"
+	old.MinVersion, old.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
+	fine.MaxVersion = tls.VersionTLS12 // whose server says nothing after the handshake
+	hello := clientHello(t)
+	shake := func(c *tls.Config) func(net.Conn) {
+		return func(nc net.Conn) { _ = tls.Client(nc, c).Handshake() }
+	}
+	for name, c := range map[string]struct {
+		attack func(nc net.Conn)
+		want   uint64
+	}{
+		"plain HTTP":      {func(nc net.Conn) { write(nc, []byte("GET / HTTP/1.1\r\n\r\n")) }, 1},
+		"half a hello":    {func(nc net.Conn) { write(nc, hello[:100]) }, 1},
+		"distrusts us":    {shake(wary), 1},
+		"TLS 1.1":         {shake(old), 1},
+		"silent":          {func(net.Conn) {}, 0},
+		"goes afterwards": {shake(fine), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := options(&echo{})
+			o.TLS = serverTLS(t)
+			bubble(t, o, func(r *room) {
+				server, client := net.Pipe()
+				go r.ServeConn(server)
+				c.attack(client)
+				_ = client.Close()
+				synctest.Wait()
+				if got := r.Stats(); got.TLSFailed != c.want || got.Accepted != 1 {
+					r.t.Errorf("%d of %d handshakes failed, want %d of 1", got.TLSFailed,
+						got.Accepted, c.want)
+				}
+			})
+		})
+	}
+}
+
 func write(nc net.Conn, b []byte) { _, _ = nc.Write(b) }
 
 // clientHello is the first record that a client sends.

@@ -211,7 +211,9 @@ func (s *Server) add(nc net.Conn) *reader {
 		c.nc = c.proxied
 	}
 	if s.o.TLS != nil {
-		c.nc = secure(c.nc, s.o.TLS, s.started.Add(later(t, s.o.HelloTimeout)))
+		tls := secure(c.nc, s.o.TLS, s.started.Add(later(t, s.o.HelloTimeout)))
+		tls.failed = c.shookNoHands
+		c.nc = tls
 	}
 	c.meter = s.meters.of(c.id)
 	s.mu.readers[c.id] = c

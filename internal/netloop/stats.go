@@ -19,6 +19,8 @@ type Stats struct {
 	Dropped  uint64 // messages that nobody read in time; see [SlowPolicy]
 	Evicted  uint64 // connections that ended for Options.BufferTotalBytes
 	Starved  uint64 // connections that came when no descriptor was free
+	// TLSFailed is TLS handshakes that failed, but for those of peers that said nothing.
+	TLSFailed uint64
 
 	FramesIn, FramesOut     uint64 // WebSocket frames, control frames included
 	MessagesIn, MessagesOut uint64 // whole messages, text and binary
@@ -79,6 +81,7 @@ type counters struct {
 	dropped  atomic.Uint64
 	evicted  atomic.Uint64
 	starved  atomic.Uint64
+	insecure atomic.Uint64 // TLSFailed
 	closes   closes
 }
 
@@ -102,7 +105,8 @@ func (s *Server) Stats() Stats {
 		Open: s.Len(), Accepted: c.accepted.Load(), Upgraded: c.upgraded.Load(),
 		Refused: make(map[int]uint64), Ended: make(map[Cause]uint64),
 		Dropped: c.dropped.Load(), Evicted: c.evicted.Load(), Starved: c.starved.Load(),
-		Closed: c.closes.counts(), Buffers: s.holders.pool.Held(),
+		TLSFailed: c.insecure.Load(),
+		Closed:    c.closes.counts(), Buffers: s.holders.pool.Held(),
 	}
 	for i := range s.meters {
 		s.meters[i].addTo(&st)

@@ -16,7 +16,8 @@ func (d *daemon) metrics() (http.Handler, error) {
 		Table: d.gateway.Stats, Wheel: d.gateway.Wheel,
 		Network: d.gateway.NetStats, Gateway: d.gateway.Counts,
 		Backend: d.applicationStats, Audit: d.auditStats,
-		Reload: d.lastReload, Drain: d.drainStarted, Limits: d.limits,
+		Reload: d.lastReload, Certificate: d.certificateExpires,
+		Drain: d.drainStarted, Limits: d.limits,
 		Started: d.started, Version: d.version, GoVersion: runtime.Version(),
 		Mode: c.Mode, WheelKind: c.Wheel,
 	}, d.log)
@@ -36,6 +37,14 @@ func (d *daemon) auditStats() metrics.Audit { return metrics.Audit(d.audit.Stats
 
 // lastReload is how the configuration was read last.
 func (d *daemon) lastReload() metrics.Reload { return *d.reloaded.Load() }
+
+// certificateExpires is when the certificate that is shown does, zero without TLS.
+func (d *daemon) certificateExpires() time.Time {
+	if d.tls == nil {
+		return time.Time{}
+	}
+	return d.tls.current.Load().Leaf.NotAfter
+}
 
 // drainStarted is when the drain began, zero while there is none.
 func (d *daemon) drainStarted() time.Time {

@@ -1,11 +1,15 @@
 package server
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // scrape is what /metrics says, by series.
@@ -134,4 +138,34 @@ func TestMetrics_ReloadOfNothing(t *testing.T) {
 			t.Errorf("without an audit log %s is %q", series, s[series])
 		}
 	}
+}
+
+// When the certificate that is shown expires, and who does not like it.
+func TestMetrics_TLS(t *testing.T) {
+	t.Parallel()
+	const expiry, failed = "curfew_tls_certificate_expiry_timestamp_seconds",
+		"curfew_tls_handshakes_failed_total"
+	p := newPair(t)
+	r := start(t, p.args(), nil)
+	want := func(end time.Time) {
+		t.Helper()
+		if v, err := strconv.ParseFloat(r.scrape()[expiry], 64); v != float64(end.Unix()) {
+			t.Errorf("the certificate expires at %f, %v, want %d", v, err, end.Unix())
+		}
+	}
+	want(farFuture)
+	renewed := farFuture.AddDate(1, 0, 0)
+	p.write(2, renewed)
+	r.signals <- syscall.SIGHUP
+	r.logged("certificate read again")
+	want(renewed)
+
+	if n := r.scrape()[failed]; n != "0" {
+		t.Errorf("%s handshakes failed before there was one", n)
+	}
+	if nc, err := tls.Dial("tcp", r.addr, &tls.Config{RootCAs: x509.NewCertPool()}); err == nil {
+		_ = nc.Close()
+		t.Fatal("a certificate is trusted that nobody knows")
+	}
+	eventually(t, "the handshake is counted", func() bool { return r.scrape()[failed] == "1" })
 }
