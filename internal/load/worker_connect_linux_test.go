@@ -237,6 +237,7 @@ func TestWorker_IPv6(t *testing.T) {
 	server := serveFaulty(t, "[::1]:0", nil, goodTalk)
 	s := scenario{want: counts{"connected": 2, "sent": 25, "received": 25}}
 	steadily(t, func(t testing.TB) {
+		t.Helper()
 		s.judge(t, s.run(t.Context(), s.planFor(server.url)))
 	})
 }

@@ -446,6 +446,7 @@ func answersInTheDrainTest(t *testing.T) {
 		want: counts{"connected": 1, "sent": 2, "received": 2},
 	}
 	steadily(t, func(t testing.TB) {
+		t.Helper()
 		s.judge(t, s.run(t.Context(), s.planFor(server.url)))
 	})
 }

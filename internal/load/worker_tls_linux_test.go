@@ -86,7 +86,10 @@ func TestWorker_TLS(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := scenario{plan: c.plan, want: c.want}
-			steadily(t, func(t testing.TB) { s.overTLS(t, c.url) })
+			steadily(t, func(t testing.TB) {
+				t.Helper()
+				s.overTLS(t, c.url)
+			})
 		})
 	}
 }
@@ -134,6 +137,7 @@ func TestWorker_TLSCutAnywhere(t *testing.T) {
 		want: counts{"connected": 12, "sent": 25, "received": 25},
 	}
 	steadily(t, func(t testing.TB) {
+		t.Helper()
 		s.judge(t, s.run(t.Context(), s.planFor("wss"+between.url[2:])))
 	})
 }

@@ -98,7 +98,7 @@ func TestSecure_HandshakeIsBoundedByTheHelloTimeout(t *testing.T) {
 	}
 }
 
-// Who speaks no TLS, or does not want ours, is counted; who says nothing, and who goes later, is not.
+// Who speaks no TLS, or does not want ours, is counted; who says nothing, or goes later, is not.
 func TestSecure_CountsHandshakesThatFail(t *testing.T) {
 	wary, old, fine := trusting(), trusting(), trusting()
 	wary.InsecureSkipVerify, wary.ServerName = false, "localhost"
