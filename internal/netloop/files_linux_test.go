@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ func TestFiles_Child(t *testing.T) {
 func TestFiles_NewcomersAreToldAndOthersServed(t *testing.T) {
 	for mode := range modes() {
 		t.Run(mode, func(t *testing.T) {
-			addr := startChild(t, mode)
+			addr := startChild(t, "TestFiles_Child", filesMode+"="+mode).addr
 			var open []*netlooptest.Client
 			refused := 0
 			for refused < 3 && len(open) < 100 {
@@ -88,11 +89,19 @@ func tryUpgrade(t *testing.T, addr string) (c *netlooptest.Client, status int) {
 	return c, c.Upgrade("/ws").StatusCode
 }
 
-// startChild runs a server in another process.
-func startChild(t *testing.T, mode string) (addr string) {
+// child is a server in another process.
+type child struct {
+	t     *testing.T
+	addr  string
+	in    io.WriteCloser
+	lines *bufio.Reader
+}
+
+// startChild runs the server that a test is, in another process.
+func startChild(t *testing.T, test, env string) *child {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestFiles_Child$", "-test.v")
-	cmd.Env = append(os.Environ(), filesMode+"="+mode)
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(os.Environ(), env)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -105,21 +114,36 @@ func startChild(t *testing.T, mode string) (addr string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewReader(out)
+	c := &child{t: t, in: in, lines: bufio.NewReader(out)}
 	t.Cleanup(func() {
 		_ = in.Close()
-		_, _ = io.Copy(io.Discard, lines)
+		_, _ = io.Copy(io.Discard, c.lines)
 		if err := cmd.Wait(); err != nil && t.Context().Err() == nil {
 			t.Errorf("the server: %v", err)
 		}
 	})
+	c.addr = c.says("127.0.0.1:")
+	return c
+}
+
+// says waits for a line that begins like that.
+func (c *child) says(prefix string) string {
+	c.t.Helper()
 	for {
-		line, err := lines.ReadString('\n')
+		line, err := c.lines.ReadString('\n')
 		if err != nil {
-			t.Fatalf("the server did not say where it listens: %v", err)
+			c.t.Fatalf("the server did not say %q: %v", prefix, err)
 		}
-		if _, err := fmt.Sscanf(line, "127.0.0.1:%d", new(int)); err == nil {
-			return line[:len(line)-1]
+		if strings.HasPrefix(line, prefix) {
+			return strings.TrimSuffix(line, "\n")
 		}
+	}
+}
+
+// tell writes to the server's standard input.
+func (c *child) tell(line string) {
+	c.t.Helper()
+	if _, err := io.WriteString(c.in, line); err != nil {
+		c.t.Fatal(err)
 	}
 }

@@ -132,13 +132,20 @@ func (s *Server) Serve(l net.Listener) error {
 	}
 }
 
-// queueMax is how many connections at most are taken from a queue before its listener is closed.
-const queueMax = 1 << 16
+const (
+	// queueMax is how many connections at most are taken from a queue before its listener is
+	// closed.
+	queueMax = 1 << 16
+	// staysMax is how many of them, when there is no descriptor for them, may stay for acceptRest
+	// after they were refused: those behind them wait for that, and so does the end of the server.
+	staysMax = 20
+)
 
 // takeQueue takes in those who wait to be accepted, so that closing the listener cuts off nobody
 // without an answer.
 func (s *Server) takeQueue(l *net.TCPListener, spare *spare) {
 	dropNewcomers(l)
+	patience := staysMax
 	for n := 0; n < queueMax && hasQueue(l) && !s.closing.Load(); n++ {
 		if l.SetDeadline(now().Add(acceptRest)) != nil { // there was one that had passed
 			return
@@ -150,8 +157,10 @@ func (s *Server) takeQueue(l *net.TCPListener, spare *spare) {
 				go s.run(c)
 			}
 		case isTimeout(err): // this goroutine had to wait for its turn
-		case isOutOfFiles(err) && spare.close():
-			s.refuseOne(l)
+		case isOutOfFiles(err) && patience > 0 && spare.close():
+			if s.refuseOne(l) {
+				patience--
+			}
 			spare.open()
 		default:
 			s.unable.tell(err)
@@ -160,22 +169,24 @@ func (s *Server) takeQueue(l *net.TCPListener, spare *spare) {
 	}
 }
 
-// refuseOne takes a connection for which there is no descriptor by the one that was kept for it.
-func (s *Server) refuseOne(l net.Listener) {
+// refuseOne takes a connection for which there is no descriptor by the one that was kept for it. It
+// says whether the peer stayed until it was cut off.
+func (s *Server) refuseOne(l net.Listener) (stayed bool) {
 	nc, err := l.Accept()
 	if err != nil {
-		return // somebody else was faster
+		return false // somebody else was faster
 	}
 	s.stats.starved.Add(1)
 	s.stats.refused(refusedFiles.Status)
 	defer nc.Close()
 	deadline := now().Add(acceptRest)
 	if nc.SetDeadline(deadline) != nil {
-		return
+		return false
 	}
 	if _, err := nc.Write(handshake.AppendRefusal(nil, &refusedFiles)); err == nil {
 		hangUp(nc, deadline)
 	}
+	return !now().Before(deadline)
 }
 
 // ServeConn runs one connection, whatever it is made of, and returns when it is gone. It has a
