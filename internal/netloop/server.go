@@ -430,7 +430,7 @@ func (s *Server) Wait(ctx context.Context) error {
 }
 
 // Close stops the server and cuts all connections off without a word. When it returns, none is
-// left. Closing twice is fine.
+// left, and no listener. Closing twice is fine.
 func (s *Server) Close() error {
 	s.Stop()
 	s.closing.Store(true)
@@ -442,5 +442,6 @@ func (s *Server) Close() error {
 	s.mu.RUnlock()
 	s.fleet.close()
 	s.running.Wait()
+	<-s.mu.empty
 	return nil
 }
