@@ -26,8 +26,6 @@ var version = ""
 func main() {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
-	// Else the daemon would end with whoever reads its log, at the next line.
-	signal.Ignore(syscall.SIGPIPE)
 	env := os.Environ()
 	for _, name := range server.Variables() {
 		_ = os.Unsetenv(name) // it can only fail for a name that cannot be

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -54,6 +55,23 @@ func TestReaderOfTheLogGoes(t *testing.T) {
 				t.Errorf("the drained daemon exits with %d, want 0: %v", code, cmd.ProcessState)
 			}
 		})
+	}
+}
+
+// TestReaderOfACommandGoes: `curfewd config explain | head` ends without a word, as other programs do.
+func TestReaderOfACommandGoes(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command(curfewd, "config", "explain")
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.Close()
+	defer w.Close() //nolint:errcheck // nobody reads it
+	var said strings.Builder
+	cmd.Stdout, cmd.Stderr = w, &said
+	if err := cmd.Run(); err == nil || said.Len() > 0 {
+		t.Errorf("it ends with %v, and says %q", err, said.String())
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/signal"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -48,7 +49,8 @@ type Process struct {
 	Version string
 }
 
-// Run does what the arguments ask for. Serving, it returns after a drain.
+// Run does what the arguments ask for. Serving, it returns after a drain, and has the process ignore
+// SIGPIPE: else that would end with whoever reads its log, at the next line.
 func Run(ctx context.Context, p Process) error {
 	loaded, pair, err := load(&p)
 	if err != nil {
@@ -72,6 +74,7 @@ func Run(ctx context.Context, p Process) error {
 	case "config explain":
 		return loaded.Explain(p.Stdout)
 	}
+	signal.Ignore(syscall.SIGPIPE)
 	d, err := newDaemon(loaded, pair, p)
 	if err != nil {
 		return err
