@@ -16,9 +16,21 @@ import (
 // acceptsMax is how many connections a loop accepts at most before it looks at those that it has.
 const acceptsMax = 64
 
+// boundSocket is a listening socket that a loop is given.
+type boundSocket struct {
+	fd   int             // -1 once it is closed
+	open *sync.WaitGroup // those of one call of Serve that are not closed
+}
+
+// drop closes the socket.
+func (s boundSocket) drop() {
+	_ = unix.Close(s.fd)
+	s.open.Done()
+}
+
 // listener is a listening socket of a loop.
 type listener struct {
-	fd        int // -1 once it is closed
+	boundSocket
 	index     int // among the loop's
 	spare     *spare
 	batch     int        // how many connections to accept at a time; see accept
@@ -32,57 +44,51 @@ type newest struct {
 
 	mu struct {
 		sync.Mutex
-		fds    []int
-		closed bool
+		sockets []boundSocket
+		closed  bool
 	}
 }
 
 // listen has the loop accept connections from a listening socket, which is the loop's from now on.
-func (l *loop) listen(fd int) {
-	if !l.newest.add(fd) {
-		l.dropListener(fd)
+func (l *loop) listen(s boundSocket) {
+	if !l.newest.add(s) {
+		s.drop()
 		return
 	}
 	l.poll.Wake()
 }
 
-func (n *newest) add(fd int) bool {
+func (n *newest) add(s boundSocket) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.mu.closed {
 		return false
 	}
-	n.mu.fds = append(n.mu.fds, fd)
+	n.mu.sockets = append(n.mu.sockets, s)
 	n.some.Store(true)
 	return true
 }
 
 // take takes out all that there are. After the last one none is added.
-func (n *newest) take(last bool) []int {
+func (n *newest) take(last bool) []boundSocket {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.some.Store(false)
 	n.mu.closed = n.mu.closed || last
-	fds := n.mu.fds
-	n.mu.fds = nil
-	return fds
-}
-
-// dropListener closes a listening socket.
-func (l *loop) dropListener(fd int) {
-	_ = unix.Close(fd)
-	l.srv.fleet.listening.Done()
+	sockets := n.mu.sockets
+	n.mu.sockets = nil
+	return sockets
 }
 
 // tendListeners takes new ones in, and ends the rest of those that have rested.
 func (l *loop) tendListeners() {
 	if l.newest.some.Load() {
-		for _, fd := range l.newest.take(false) {
+		for _, s := range l.newest.take(false) {
 			li := &listener{
-				fd: fd, index: len(l.listeners), spare: newSpare(), batch: 1, refused: -1,
+				boundSocket: s, index: len(l.listeners), spare: newSpare(), batch: 1, refused: -1,
 			}
 			l.listeners = append(l.listeners, li)
-			if err := l.poll.Add(fd, uint64(li.index), poll.Read); err != nil {
+			if err := l.poll.Add(s.fd, uint64(li.index), poll.Read); err != nil {
 				l.srv.o.Logger.Error("a listener cannot be served", "error", err)
 				li.close(l)
 			}
@@ -138,7 +144,7 @@ func (li *listener) close(l *loop) {
 	li.forget()
 	li.spare.close()
 	_ = l.poll.Remove(li.fd) // another descriptor may keep the socket open
-	l.dropListener(li.fd)
+	li.drop()
 	li.fd = -1
 }
 

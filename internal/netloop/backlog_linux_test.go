@@ -99,3 +99,32 @@ func TestStop_AnswersWhoWaitsForAGoroutine(t *testing.T) {
 		t.Error("a client can connect to a server that has stopped")
 	}
 }
+
+// Whoever has closed a server may listen where it did, at once.
+func TestClose_LeavesTheAddress(t *testing.T) {
+	for name, mode := range modes() {
+		t.Run(name, func(t *testing.T) {
+			o := options(&echo{})
+			o.Mode = mode
+			addr := "127.0.0.2:0" // whose ports no clients of others take
+			for range 50 {
+				s, err := New(o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				l, err := Listen(t.Context(), addr)
+				if err != nil {
+					t.Fatal(err)
+				}
+				addr = l.Addr().String()
+				served := make(chan error, 1)
+				go func() { served <- s.Serve(l) }()
+				c := netlooptest.Dial(t, addr, "/ws")
+				if err := s.Close(); err != nil {
+					t.Fatal(err)
+				}
+				_ = c.Conn.Close()
+			}
+		})
+	}
+}

@@ -26,9 +26,8 @@ type fleet struct {
 		sync.Mutex
 		closed bool
 	}
-	running   sync.WaitGroup // loops
-	listening sync.WaitGroup // sockets that they were given and have not closed
-	failed    chan error     // of a loop that cannot go on; room for one
+	running sync.WaitGroup // loops
+	failed  chan error     // of a loop that cannot go on; room for one
 }
 
 func (f *fleet) init(s *Server) {
@@ -90,14 +89,15 @@ func (f *fleet) serve(l *net.TCPListener) error {
 	if err != nil {
 		return err
 	}
+	var listening sync.WaitGroup
 	for i, fd := range sockets {
-		f.listening.Add(1)
-		loops[i].listen(fd)
+		listening.Add(1)
+		loops[i].listen(boundSocket{fd, &listening})
 	}
 	_ = l.Close() // else Go's poller would hear of each connection, too
 	select {
 	case <-f.s.stopped:
-		f.listening.Wait()
+		listening.Wait()
 		return nil
 	case err := <-f.failed:
 		return err

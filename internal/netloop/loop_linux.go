@@ -275,8 +275,8 @@ func (l *loop) cutOff() {
 	for _, li := range l.listeners {
 		li.close(l)
 	}
-	for _, fd := range l.newest.take(true) {
-		l.dropListener(fd)
+	for _, s := range l.newest.take(true) {
+		s.drop()
 	}
 	for i := range l.slots.used {
 		if s := l.slots.at(i); s.has(flagUsed) {

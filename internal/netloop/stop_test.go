@@ -2,7 +2,9 @@ package netloop
 
 import (
 	"crypto/tls"
+	"errors"
 	"net/http"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,30 +51,33 @@ func TestStop_AnswersWhoShakesHands(t *testing.T) {
 	})
 }
 
-// Whoever has closed a server may listen where it did, at once.
-func TestClose_LeavesTheAddress(t *testing.T) {
+// Some listeners of one server begin, stop and are closed at the same time.
+func TestStop_WhileServingBegins(t *testing.T) {
 	for name, mode := range modes() {
 		t.Run(name, func(t *testing.T) {
-			o := options(&echo{})
-			o.Mode = mode
-			addr := "127.0.0.1:0"
-			for range 200 {
+			for range 100 {
+				o := options(&echo{})
+				o.Mode, o.Loops = mode, 2
 				s, err := New(o)
 				if err != nil {
 					t.Fatal(err)
 				}
-				l, err := Listen(t.Context(), addr)
-				if err != nil {
-					t.Fatal(err)
+				var all sync.WaitGroup
+				for range 4 {
+					l, err := Listen(t.Context(), "127.0.0.1:0")
+					if err != nil {
+						t.Fatal(err)
+					}
+					all.Go(func() {
+						if err := s.Serve(l); err != nil && !errors.Is(err, ErrStopped) {
+							t.Errorf("Serve = %v", err)
+						}
+					})
 				}
-				addr = l.Addr().String()
-				served := make(chan error, 1)
-				go func() { served <- s.Serve(l) }()
-				c := netlooptest.Dial(t, addr, "/ws")
-				if err := s.Close(); err != nil {
-					t.Fatal(err)
-				}
-				_ = c.Conn.Close()
+				all.Go(s.Stop)
+				all.Go(func() { _ = s.Close() })
+				all.Wait()
+				<-s.Gone()
 			}
 		})
 	}
