@@ -47,10 +47,16 @@ func TestBacklogFiles_Child(t *testing.T) {
 	served := make(chan error)
 	go func() { served <- s.Serve(l) }()
 	fmt.Println(l.Addr())
-	if o.Mode == ModeEpoll {
+	if o.Mode == ModeGoroutine {
+		until(t, "the server tries to accept", func() bool {
+			s.unable.mu.Lock()
+			defer s.unable.mu.Unlock()
+			return !s.unable.mu.told.IsZero()
+		})
+	} else {
 		<-h.entered
-		fmt.Println("held up")
 	}
+	fmt.Println("ready")
 	in := bufio.NewReader(os.Stdin)
 	if _, err := in.ReadString('\n'); err != nil {
 		t.Fatal(err)
@@ -101,9 +107,9 @@ func waitWithoutFiles(t *testing.T, mode string, n int) (*child, []*netlooptest.
 			t.Fatalf("the first one is answered by %d", status)
 		}
 		first.Text("x")
-		c.says("held up")
 		defer first.Conn.Close() //nolint:errcheck // it has done its part
 	}
+	c.says("ready")
 	var clients []*netlooptest.Client
 	for range n {
 		clients = append(clients, askWithoutAnswer(t, c.addr))

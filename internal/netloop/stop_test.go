@@ -3,6 +3,7 @@ package netloop
 import (
 	"crypto/tls"
 	"errors"
+	"net"
 	"net/http"
 	"sync"
 	"testing"
@@ -35,6 +36,48 @@ func TestStop_AnswersWhoAsksLate(t *testing.T) {
 			r.t.Errorf("Wait = %v", err)
 		}
 	})
+}
+
+// idleListener is one at which nobody comes.
+type idleListener struct{ closed chan struct{} }
+
+func (l idleListener) Accept() (net.Conn, error) { <-l.closed; return nil, net.ErrClosed }
+
+func (l idleListener) Close() error { close(l.closed); return nil }
+
+func (l idleListener) Addr() net.Addr { return &net.UnixAddr{} }
+
+// Who stops waits for nothing where nobody is connected, and else for the last one to leave.
+func TestStop_WaitsForNobody(t *testing.T) {
+	for _, clients := range []int{0, 2} {
+		bubble(t, options(&echo{}), func(r *room) {
+			served := make(chan error, 1)
+			go func() { served <- r.Serve(idleListener{make(chan struct{})}) }()
+			var all []*netlooptest.Client
+			for range clients {
+				all = append(all, r.upgrade())
+			}
+			synctest.Wait()
+			from := r.elapsed()
+			r.Stop()
+			for i, c := range all {
+				synctest.Wait()
+				select {
+				case <-r.Gone():
+					r.t.Errorf("%d of %d are connected", clients-i, clients)
+				default:
+				}
+				c.Close(1000)
+				c.Want("close 1000", "eof")
+			}
+			if err := r.Wait(r.t.Context()); err != nil || r.elapsed() != from {
+				r.t.Errorf("Wait = %v after %v", err, r.elapsed()-from)
+			}
+			if err := <-served; err != nil {
+				r.t.Errorf("Serve = %v", err)
+			}
+		})
+	}
 }
 
 // TLS is in the middle of its handshake when the server stops.
