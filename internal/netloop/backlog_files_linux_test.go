@@ -107,7 +107,7 @@ func waitWithoutFiles(t *testing.T, mode string, n int) (*child, []*netlooptest.
 			t.Fatalf("the first one is answered by %d", status)
 		}
 		first.Text("x")
-		defer first.Conn.Close() //nolint:errcheck // it has done its part
+		defer first.Conn.Close()
 	}
 	c.says("ready")
 	var clients []*netlooptest.Client

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestStop_EndsUnderAFlood of clients who connect all the time, also where the kernel is not told to
-// keep newcomers out.
+// TestStop_EndsUnderAFlood of clients who connect all the time, also where the kernel does not keep
+// newcomers out.
 func TestStop_EndsUnderAFlood(t *testing.T) {
 	for name, mode := range modes() {
 		for kept, prepare := range map[string]func(*testing.T, *net.TCPListener){
@@ -23,7 +23,7 @@ func TestStop_EndsUnderAFlood(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				defer s.Close() //nolint:errcheck // it has stopped
+				defer s.Close()
 				l, err := Listen(t.Context(), "127.0.0.1:0")
 				if err != nil {
 					t.Fatal(err)

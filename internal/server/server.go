@@ -49,8 +49,8 @@ type Process struct {
 	Version string
 }
 
-// Run does what the arguments ask for. Serving, it returns after a drain, and has the process ignore
-// SIGPIPE: else that would end with whoever reads its log, at the next line.
+// Run does what the arguments ask for. Serving, it returns after a drain, and has the process
+// ignore SIGPIPE: else that would end with whoever reads its log, at the next line.
 func Run(ctx context.Context, p Process) error {
 	loaded, pair, err := load(&p)
 	if err != nil {
