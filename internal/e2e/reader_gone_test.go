@@ -58,7 +58,8 @@ func TestReaderOfTheLogGoes(t *testing.T) {
 	}
 }
 
-// TestReaderOfACommandGoes: `curfewd config explain | head` ends without a word, as other programs do.
+// TestReaderOfACommandGoes: `curfewd config explain | head` ends without a word, as other programs
+// do.
 func TestReaderOfACommandGoes(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(curfewd, "config", "explain")
@@ -67,7 +68,7 @@ func TestReaderOfACommandGoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = r.Close()
-	defer w.Close() //nolint:errcheck // nobody reads it
+	defer w.Close()
 	var said strings.Builder
 	cmd.Stdout, cmd.Stderr = w, &said
 	if err := cmd.Run(); err == nil || said.Len() > 0 {
