@@ -16,6 +16,7 @@
 //	assets/page.html      the skeleton: every section, dialog and label
 //	assets/main.js        joins the modules
 //	assets/poll.js        asks for the status, once a second while somebody looks
+//	assets/shape.js       what of a status the others may rely on, whoever answers
 //	assets/history.js     the last ten minutes, from what was asked
 //	assets/api.js         requests, tokens, and what went wrong, in a sentence
 //	assets/dom.js         elements, made of names and text alone
@@ -29,7 +30,8 @@
 //     content security policy forbids both, inline scripts and styles too.
 //  2. No text that came from outside (IDs, users, addresses, settings) becomes markup: the policy
 //     makes browsers refuse every way to make markup from text.
-//  3. Nobody frames the page, and no address that it leads to is told of it.
+//  3. What a daemon does not say, since it is of another version than the page, is shown as unknown.
+//  4. Nobody frames the page, and no address that it leads to is told of it.
 //
 // # Limits
 //

@@ -3,6 +3,7 @@ import { sentence } from './format.js';
 import { askToken, authorization, currentToken } from './token.js';
 
 const usual = 10_000; // milliseconds that an answer may take
+const tooLong = 'The daemon takes too long to answer.';
 
 /** Why a request came to nothing. Its message is a sentence. */
 export class Problem extends Error {
@@ -34,29 +35,35 @@ const send = async (path, options) => {
     return await fetch(path, {
       cache: 'no-store',
       credentials: 'omit',
-      redirect: 'error',
+      redirect: 'manual', // which nobody behind this path makes
       ...options,
       headers: { ...authorization(), ...options.headers },
     });
   } catch (e) {
     if (e.name === 'AbortError') throw e;
-    throw new Problem(
-      e.name === 'TimeoutError'
-        ? 'The daemon takes too long to answer.'
-        : 'The daemon does not answer.',
-    );
+    throw new Problem(e.name === 'TimeoutError' ? tooLong : 'The daemon does not answer.');
   }
 };
 
+/** Whatever stands before a daemon may answer in its place. */
+const isOf = (answer, type) =>
+  answer.status === 204 || (answer.headers.get('Content-Type') ?? '').startsWith(type);
+
 /**
  * Asks until the token is right, each time with new options, and gives an answer that is a good
- * one.
+ * one, and of a type.
  */
-export const ask = async (path, options) => {
+export const ask = async (path, type, options) => {
   for (;;) {
     const shown = currentToken();
     const answer = await send(path, options());
-    if (answer.ok) return answer;
+    if (answer.type === 'opaqueredirect') {
+      throw new Problem(
+        'Something before the daemon sends this page elsewhere, to a login perhaps: reload it.',
+      );
+    }
+    if (answer.ok && isOf(answer, type)) return answer;
+    if (answer.ok) throw new Problem('What answers is not a Curfew daemon.');
     const problem = await whyNot(answer);
     if (answer.status !== 401 || !(await askToken(shown))) throw problem;
   }
@@ -67,7 +74,7 @@ export const ask = async (path, options) => {
  * milliseconds, each time that it is made anew with another token, and signal calls it off.
  */
 export const request = async (method, path, { body, type, signal, patience = usual } = {}) => {
-  const answer = await ask(path, () => ({
+  const answer = await ask(path, 'application/json', () => ({
     method,
     body,
     headers: type ? { 'Content-Type': type } : {},
@@ -78,7 +85,7 @@ export const request = async (method, path, { body, type, signal, patience = usu
     return await answer.json();
   } catch (e) {
     if (e.name === 'AbortError') throw e;
-    throw new Problem('The answer is cut off.');
+    throw new Problem(e.name === 'TimeoutError' ? tooLong : 'The answer is cut off.');
   }
 };
 

@@ -63,7 +63,7 @@ export const show = (s) => {
           : `The window of ${span(d.window_s)} has passed.`
       }`,
   );
-  $('drain-progress').value = done;
+  $('drain-progress').value = done || 0;
 };
 
 /** Makes the button and its dialog work. */

@@ -3,6 +3,9 @@
 const english = new Intl.NumberFormat('en');
 const dash = '–';
 
+/** What is not known is not a number: it was not said, or made of what was not said. */
+const isNumber = (v) => typeof v === 'number' && !Number.isNaN(v);
+
 /** Three significant digits, without an exponent. */
 export const digits = (v) => {
   const a = Math.abs(v);
@@ -10,25 +13,25 @@ export const digits = (v) => {
 };
 
 /** A count, in full. */
-export const count = (n) => (n == null ? dash : english.format(n));
+export const count = (n) => (isNumber(n) ? english.format(n) : dash);
 
 /** So many of something. */
 export const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many}`;
 
 /** A count where there is little room: 1.23 M. */
 export const short = (n) => {
-  if (n == null) return dash;
+  if (!isNumber(n)) return dash;
   if (n >= 1e9) return `${+(n / 1e9).toPrecision(3)} G`;
   if (n >= 1e6) return `${+(n / 1e6).toPrecision(3)} M`;
   return n >= 1e4 ? `${+(n / 1e3).toPrecision(3)} k` : digits(n);
 };
 
 /** A number a second. */
-export const rate = (v) => (v == null ? dash : short(v));
+export const rate = short;
 
 /** Milliseconds, in the unit that suits them. */
 export const millis = (ms) => {
-  if (ms == null || Number.isNaN(ms)) return dash;
+  if (!isNumber(ms)) return dash;
   if (ms === 0) return '0 ms';
   if (ms < 1) return `${digits(ms * 1e3)} µs`;
   return ms < 1e3 ? `${digits(ms)} ms` : span(ms / 1e3);
@@ -36,7 +39,7 @@ export const millis = (ms) => {
 
 /** A span of seconds, in two units at most. */
 export const span = (seconds) => {
-  if (seconds == null || Number.isNaN(seconds)) return dash;
+  if (!isNumber(seconds)) return dash;
   const s = Math.abs(seconds);
   const sign = seconds < 0 ? '−' : '';
   const two = (n, unit, rest, small) =>
@@ -54,7 +57,7 @@ export const span = (seconds) => {
 
 /** Bytes, in powers of 1,024. */
 export const bytes = (n) => {
-  if (n == null) return dash;
+  if (!isNumber(n)) return dash;
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let v = n;
   let i = 0;
@@ -64,7 +67,7 @@ export const bytes = (n) => {
 
 /** A share, as percent. */
 export const percent = (share) =>
-  share == null || Number.isNaN(share) ? dash : `${+(share * 100).toFixed(share < 0.1 ? 1 : 0)} %`;
+  isNumber(share) ? `${+(share * 100).toFixed(share < 0.1 ? 1 : 0)} %` : dash;
 
 const onClock = new Intl.DateTimeFormat('en-GB', {
   hour: '2-digit',

@@ -1,17 +1,18 @@
 // The head of the page: what this daemon is, and whether it is there.
-import { $, say, tell } from './dom.js';
+import { $, say } from './dom.js';
 import { clock, plural, span } from './format.js';
 import { age, daemonNow, isThere, news, pollNow, status } from './poll.js';
 import { askAgain } from './token.js';
 
+let origin = ''; // the version that this page came from
 let gone = null; // the newest of the failures, while there are some
 let noticeTimer = 0;
 
 /** Says something for a while. */
 export const notice = (text) => {
-  tell($('notice'), text);
+  say($('notice'), text);
   clearTimeout(noticeTimer);
-  noticeTimer = setTimeout(() => tell($('notice'), ''), 15_000);
+  noticeTimer = setTimeout(() => say($('notice'), ''), 15_000);
 };
 
 const showUptime = () => {
@@ -26,6 +27,9 @@ const show = (s) => {
   $('state').className = `badge ${draining ? 'warn' : 'good'}`;
   $('read-only').hidden = !s.read_only;
   say($('version'), s.version);
+  origin ||= s.version;
+  $('reload').hidden = s.version === origin;
+  $('reload').title = `This page is of ${origin}, the daemon of another version`;
   $('version').title = `${s.go_version}, process ${s.pid}`;
   say($('node'), s.node ? `node ${s.node}` : '');
   const sessions = plural(s.sessions.total, 'session', 'sessions');
@@ -54,7 +58,7 @@ const showGone = () => {
     $('gone-why'),
     last ? `What is shown is from ${clock(Date.parse(last.now))}, ${span(age() / 1000)} ago.` : '',
   );
-  const wait = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+  const wait = Math.max(0, Math.ceil((retryAt - performance.now()) / 1000));
   say(
     $('gone-next'),
     retryAt === Infinity ? '' : wait > 0 ? `Trying again in ${wait} s.` : 'Trying again.',
@@ -95,6 +99,7 @@ export const start = () => {
     askAgain();
     pollNow();
   });
+  $('reload').addEventListener('click', () => location.reload());
   setInterval(() => {
     showUptime();
     showGone();

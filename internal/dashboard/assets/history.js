@@ -29,7 +29,7 @@ export const timely = ['idle', 'lifetime', 'window'];
 
 /** The reasons of a status, in a fixed order. */
 export const reasonsOf = (status) => {
-  const there = Object.keys(status.sessions.ended ?? {});
+  const there = Object.keys(status.sessions.ended);
   return [
     ...reasonsKnown.filter((r) => there.includes(r)),
     ...there.filter((r) => !reasonsKnown.includes(r)).sort(),
@@ -41,8 +41,8 @@ export const reasonsOf = (status) => {
  * the longest that there ever was.
  */
 export const quantilesBetween = (before, after, most = Infinity) => {
-  const had = new Map((before ?? []).map((b) => [b.up_to_ms, b.count]));
-  const counts = (after ?? []).map((b) => [b.up_to_ms, b.count - (had.get(b.up_to_ms) ?? 0)]);
+  const had = new Map(before.map((b) => [b.up_to_ms, b.count]));
+  const counts = after.map((b) => [b.up_to_ms, b.count - (had.get(b.up_to_ms) ?? 0)]);
   const total = counts.reduce((sum, [, n]) => sum + n, 0);
   const at = (q) => {
     let seen = 0;
@@ -121,7 +121,7 @@ export class History {
 
   keepBuckets(status) {
     const at = status.uptime_s;
-    this.buckets.push({ at, buckets: status.expiry.lateness_buckets ?? [] });
+    this.buckets.push({ at, buckets: status.expiry.lateness_buckets });
     // One that is older than all that is asked for stays, to hold the others against.
     while (this.buckets.length > 2 && this.buckets[1].at <= at - recent) this.buckets.shift();
   }
@@ -137,7 +137,9 @@ export class History {
     c.t ??= [];
     for (const name of Object.keys(values)) c[name] ??= new Array(c.t.length).fill(null);
     c.t.push(t);
-    for (const name of Object.keys(c)) if (name !== 't') c[name].push(values[name] ?? null);
+    for (const name of Object.keys(c)) {
+      if (name !== 't') c[name].push(Number.isFinite(values[name]) ? values[name] : null);
+    }
     let old = 0;
     while (c.t[old] < t - kept || c.t.length - old > samplesMax) old++;
     if (old > 0) for (const name of Object.keys(c)) c[name].splice(0, old);
@@ -148,7 +150,7 @@ export class History {
     if (seconds <= 0) return null;
     const per = (now, then) => Math.max(0, now - (then ?? 0)) / seconds;
     const ended = Object.fromEntries(
-      reasonsOf(after).map((r) => [r, per(after.sessions.ended[r], before.sessions.ended?.[r])]),
+      reasonsOf(after).map((r) => [r, per(after.sessions.ended[r], before.sessions.ended[r])]),
     );
     return {
       seconds,
@@ -159,9 +161,7 @@ export class History {
       messagesOut: per(after.traffic.messages_out, before.traffic.messages_out),
       bytesIn: per(after.traffic.bytes_in, before.traffic.bytes_in),
       bytesOut: per(after.traffic.bytes_out, before.traffic.bytes_out),
-      busy: (after.loops ?? []).map((l, i) =>
-        Math.min(1, per(l.busy_s, before.loops?.[i]?.busy_s)),
-      ),
+      busy: after.loops.map((l, i) => Math.min(1, per(l.busy_s, before.loops[i]?.busy_s))),
     };
   }
 }

@@ -1,6 +1,7 @@
 // Asks for the status: once a second while somebody looks, seldom while nobody does, and less and
 // less often while nobody answers.
 import { request } from './api.js';
+import { statusOf } from './shape.js';
 import { whenToken } from './token.js';
 
 const every = 1000;
@@ -26,8 +27,7 @@ export const status = () => last;
 export const age = () => performance.now() - lastAt;
 
 /** What the daemon's clock shows at the moment, in milliseconds since 1970. */
-export const daemonNow = () =>
-  last ? Date.parse(last.now) + age() : Date.now();
+export const daemonNow = () => (last ? Date.parse(last.now) + age() : Date.now());
 
 /** Whether the daemon answered the last time. */
 export const isThere = () => failures === 0 && last !== null;
@@ -42,8 +42,7 @@ const arrived = (next) => {
   lastAt = performance.now();
   const was = failures;
   failures = 0;
-  if (was > 0 && before) announce('back', { restarted, status: next });
-  else if (restarted) announce('back', { restarted, status: next });
+  if (before && (was > 0 || restarted)) announce('back', { restarted, status: next });
   announce('status', { status: next, restarted });
 };
 
@@ -54,7 +53,7 @@ const failed = (problem) => {
     problem.status === 401
       ? Infinity
       : Math.min(everyGone, every * 2 ** (failures - 1)) * (0.8 + 0.4 * Math.random());
-  announce('gone', { problem, retryAt: Date.now() + wait, last });
+  announce('gone', { problem, retryAt: performance.now() + wait, last });
   return wait;
 };
 
@@ -71,8 +70,7 @@ export const pollNow = async () => {
   const begun = performance.now();
   let wait;
   try {
-    const next = await request('GET', 'v1/status', { patience });
-    arrived(next);
+    arrived(statusOf(await request('GET', 'v1/status', { patience })));
     wait = (document.hidden ? everyHidden : every) - (performance.now() - begun);
   } catch (e) {
     wait = failed(e);

@@ -77,8 +77,8 @@ const update = (tr, s) => {
 };
 
 const render = (list) => {
-  const shown = list.sessions;
-  view.next = list.next_cursor;
+  const shown = list?.sessions ?? [];
+  view.next = list?.next_cursor ?? '';
   asOf = daemonNow();
   keyed($('rows'), shown, (s) => s.session_id, make, update);
   $('page-back').disabled = view.cursors.length === 1;

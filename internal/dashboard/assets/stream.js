@@ -2,6 +2,7 @@
 // standard: lines, a blank line after each event, comments after a colon.
 import { ask, Problem } from './api.js';
 
+const streamType = 'text/event-stream';
 const lineMax = 1 << 20;
 const silenceMax = 45_000; // milliseconds; the daemon says that it lives every 15 s
 
@@ -39,21 +40,24 @@ export class Parser {
  * is cut off hears nothing of it.
  */
 export const listen = async (path, signal, onOpen, onEvent, silence = silenceMax) => {
-  const deaf = new AbortController();
+  let deaf = null; // of the request that is under way
   let timer = 0;
   const heard = () => {
     clearTimeout(timer);
     timer = setTimeout(() => deaf.abort(), silence);
   };
-  const either = AbortSignal.any([signal, deaf.signal]);
-  const answer = await ask(path, () => ({
-    headers: { Accept: 'text/event-stream' },
-    signal: either,
-  }));
-  onOpen();
-  const parser = new Parser(onEvent);
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   try {
+    const answer = await ask(path, streamType, () => {
+      deaf = new AbortController();
+      heard();
+      return {
+        headers: { Accept: streamType },
+        signal: AbortSignal.any([signal, deaf.signal]),
+      };
+    });
+    onOpen();
+    const parser = new Parser(onEvent);
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
     for (;;) {
       heard();
       const part = await reader.read();

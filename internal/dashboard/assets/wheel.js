@@ -245,7 +245,7 @@ const paceSince = (before, beforeAt) => {
 export const show = (status, restarted) => {
   const x = status.expiry;
   const before = wheel && !restarted ? [ticksAt, statusAt] : [null, 0];
-  wheel = { ...x.wheel, levels: x.wheel.levels ?? [] };
+  wheel = x.wheel;
   statusAt = Date.parse(status.now);
   const stale = x.entries > 0 ? `, ${count(x.stale)} stale` : '';
   const batch =
