@@ -206,3 +206,43 @@ func TestDashboard_Wheel(t *testing.T) {
 	}
 	d.quiet()
 }
+
+// TestDashboard_WheelRests while nobody can see it, or whoever does wants it still.
+func TestDashboard_WheelRests(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.eval(`(() => {
+		const ask = requestAnimationFrame;
+		window.asked = 0;
+		window.requestAnimationFrame = (f) => {
+			if (f.name === 'move') asked++;
+			return ask(f);
+		};
+	})()`, nil)
+	d.until("asked > 3")
+	rests := func(when string) {
+		t.Helper()
+		var asked int
+		d.module("poll.js", `return new Promise((r) => {
+			let more = 4; // statuses; a picture that is under way when the first comes is drawn
+			m.news.addEventListener('status', function heard() {
+				if (--more === 2) asked = 0;
+				if (more > 0) return;
+				m.news.removeEventListener('status', heard);
+				r(asked);
+			});
+		});`, &asked)
+		if asked > 0 {
+			t.Errorf("%s: the wheel is drawn %d times between two statuses", when, asked)
+		}
+	}
+	d.eval("scrollTo(0, document.body.scrollHeight)", nil)
+	rests("out of sight")
+	d.eval("scrollTo(0, 0)", nil)
+	d.until("asked > 3")
+	d.call("Emulation.setEmulatedMedia", with{"features": []with{
+		{"name": "prefers-reduced-motion", "value": "reduce"},
+	}}, nil)
+	rests("still")
+	d.quiet()
+}

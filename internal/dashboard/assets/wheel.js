@@ -20,7 +20,7 @@ let rows = [];
 let max = 0; // entries of the fullest slot
 let colors = {};
 let seen = true; // on the screen
-let drawnAt = 0;
+let moving = false;
 
 /** Where time is, in slots of the finest level. */
 const ticksOf = (levels) => levels.reduce((sum, l, i) => sum + l.cursor * slots ** i, 0);
@@ -67,7 +67,7 @@ class Row {
     );
     this.canvas.addEventListener('blur', () => this.point(null));
     this.canvas.addEventListener('keydown', (e) => this.key(e));
-    new ResizeObserver(() => draw(true)).observe(this.canvas);
+    new ResizeObserver(() => draw()).observe(this.canvas);
   }
 
   key(e) {
@@ -96,7 +96,7 @@ class Row {
       );
     else say($('wheel-read'), this.read(slot));
     this.describe();
-    draw(true);
+    draw();
   }
 
   /** A slot in words. */
@@ -181,18 +181,22 @@ class Row {
   }
 }
 
-function draw(now) {
+function draw() {
   if (!wheel?.levels.length) return;
-  const at = performance.now();
-  if (!now && (!seen || at - drawnAt < frameMillis)) return;
-  drawnAt = at;
   const ticks = ticksNow();
   for (const r of rows) r.draw(ticks);
 }
 
-const animate = () => {
-  if (pace > 0 && isThere() && !isStill()) draw(false);
-  requestAnimationFrame(animate);
+/** Draws again and again, for as long as something moves and is seen. */
+const move = () => {
+  moving = seen && pace > 0 && isThere() && !isStill();
+  if (!moving) return;
+  draw();
+  setTimeout(() => requestAnimationFrame(move), frameMillis);
+};
+
+const wake = () => {
+  if (!moving) move();
 };
 
 const recolor = () => {
@@ -204,7 +208,7 @@ const recolor = () => {
     pointed: ink('ink'),
   };
   showScale();
-  draw(true);
+  draw();
 };
 
 /** What shades mean, which follows from the fullest slot. */
@@ -229,8 +233,8 @@ const start = () => {
   onTheme(recolor);
   new IntersectionObserver((entries) => {
     seen = entries.at(-1).isIntersecting;
+    wake();
   }).observe($('wheel'));
-  animate();
 };
 
 /** How fast time moves over the wheel: as the clock does, or not at all where its clock sleeps. */
@@ -277,5 +281,6 @@ export const show = (status, restarted) => {
   if (!colors.full) recolor();
   else if (rescaled) showScale();
   for (const r of rows) r.update();
-  draw(true);
+  draw();
+  wake();
 };
