@@ -4,6 +4,7 @@ package e2e
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 )
@@ -144,6 +145,142 @@ func TestDashboard_HoldsLargeNumbers(t *testing.T) {
 		}
 	}
 	d.quiet()
+}
+
+// dashboardAlike are pairs of lines of a plot whose dashes are the same and whose colours are, or
+// nearly, for who does not see red, or green (Viénot, Brettel and Mollon 1999).
+const dashboardAlike = `(() => {
+	const linear = (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+	const seen = (color, share) => {
+		const [r, g, b] = color.match(/\d+/g).slice(0, 3).map(Number).map(linear);
+		const rg = share * r + (1 - share) * g;
+		return [rg, rg, b].map((v) => Math.cbrt(v)); // about as light as it looks
+	};
+	const alike = [];
+	for (const figure of document.querySelectorAll('figure.plot')) {
+		const lines = [...figure.querySelectorAll('.legend button')].map((button) => {
+			const image = getComputedStyle(button.querySelector('i')).backgroundImage;
+			const color = image.match(/rgb\([^)]*\)/)[0];
+			return { name: button.querySelector('span').textContent, color,
+				dash: image.replaceAll(color, '') };
+		});
+		lines.forEach((a, i) => lines.slice(i + 1).filter((b) => b.dash === a.dash).forEach((b) => {
+			for (const share of [0.11238, 0.29275]) {
+				const [x, y] = [seen(a.color, share), seen(b.color, share)];
+				if (Math.hypot(...x.map((v, n) => v - y[n])) < 0.1) alike.push(a.name + ' ' + b.name);
+			}
+		}));
+	}
+	return alike;
+})()`
+
+// TestDashboard_TellsLinesApart for who does not see all colours, in both themes.
+func TestDashboard_TellsLinesApart(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.until("document.querySelectorAll('figure.plot').length === 5")
+	for _, theme := range []string{"light", "dark"} {
+		d.show(theme, 1280)
+		var alike []string
+		if d.eval(dashboardAlike, &alike); len(alike) > 0 {
+			t.Errorf("%s: lines that look alike: %q", theme, alike)
+		}
+	}
+	d.quiet()
+}
+
+// TestDashboard_ForcedColors leaves the wheel and the plots their colours, which tell something,
+// where the system has its own for all else.
+func TestDashboard_ForcedColors(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.join(`{"op":"hello"}`)
+	d.until("[...document.querySelectorAll('#wheel .level-sum')].some((e) => e.innerText === '1')")
+	for _, scheme := range []string{"light", "dark"} {
+		d.call("Emulation.setEmulatedMedia", with{"features": []with{
+			{"name": "forced-colors", "value": "active"},
+			{"name": "prefers-color-scheme", "value": scheme},
+		}}, nil)
+		// What is empty, what is not, and where time is.
+		d.until(`[...document.querySelectorAll('#wheel canvas')].some((canvas) => {
+			const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
+			copy.drawImage(canvas, 0, 0);
+			const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+			const found = new Map();
+			for (const v of new Uint32Array(data.buffer)) found.set(v, (found.get(v) ?? 0) + 1);
+			found.delete(0);
+			return [...found.values()].filter((n) => n >= 20).length >= 3;
+		})`)
+		d.until(`new Set([...document.querySelectorAll('[data-plot=sessions] .legend i')].map(
+			(i) => getComputedStyle(i).backgroundImage.match(/rgb\([^)]*\)/)[0])).size === 3`)
+		d.look("dashboard-forced-" + scheme)
+	}
+	d.quiet()
+}
+
+// TestDashboard_IsReadOut says by its roles what it says by its looks.
+func TestDashboard_IsReadOut(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t)
+	d.until("document.querySelector('#log-level').value === 'info'")
+	// What has just appeared is not read out where it is not watched yet.
+	var watched bool
+	d.eval(`(() => {
+		const e = document.querySelector('#notice');
+		const box = e.getBoundingClientRect();
+		return e.role === 'status' && e.checkVisibility() && e.textContent === '' &&
+			box.width * box.height === 0;
+	})()`, &watched)
+	if !watched {
+		t.Error("the notice is not there, or seen, before it says something")
+	}
+	d.join(`{"op":"hello"}`)
+	d.until(`/^Sessions by state: live 1, /.test(
+		document.querySelector('[data-plot=sessions] [role=img]').ariaLabel)`)
+	d.until(`[...document.querySelectorAll('#wheel canvas')].some((c) =>
+		/: 1 entry in 1 of 64 slots$/.test(c.ariaLabel))`)
+	if all := d.text("body"); strings.Contains(all, "is read-only") {
+		t.Error("a daemon that is not read-only is said to be")
+	}
+	d.quiet()
+}
+
+// TestDashboard_ClockIsOff by hours, and set while the page is open: it goes by the daemon's.
+func TestDashboard_ClockIsOff(t *testing.T) {
+	t.Parallel()
+	d := &desk{inspector: inspect(t)}
+	d.serve()
+	d.call("Page.addScriptToEvaluateOnNewDocument", with{"source": `{
+		const right = Date.now;
+		Date.now = () => right() + 5 * 3600_000;
+	}`}, nil)
+	d.open("http://" + d.admin + "/")
+	d.says("#event-text", "listening")
+	d.join(`{"op":"hello"}`)
+	d.until("document.querySelectorAll('#event-rows tr').length === 1")
+	d.eval(`Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+		document.dispatchEvent(new Event('visibilitychange'));`, nil)
+	d.until("document.querySelectorAll('#event-rows tr').length === 2")
+	d.eval(`delete document.hidden; document.dispatchEvent(new Event('visibilitychange'));`, nil)
+	d.says("#event-text", "listening")
+	var apart float64 // from what the daemon says of the one before, in hours
+	d.eval(`(() => {
+		const [a, b] = [...document.querySelectorAll('#event-rows tr')].map((r) =>
+			r.cells[0].innerText.split(':').reduce((sum, n) => 60 * sum + Number(n), 0) / 3600);
+		return Math.min(Math.abs(a - b), 24 - Math.abs(a - b));
+	})()`, &apart)
+	if apart > 1 {
+		t.Errorf("two events are %.1f hours apart", apart)
+	}
+	d.says("#uptime", "^up [0-9.]+ (s|min)")
+	d.rows(1)
+	d.until("/^[0-9.]+ (s|min)/.test(document.querySelector('#rows tr').cells[5].innerText)")
+	_ = d.program.cmd.Process.Kill()
+	d.until("!document.querySelector('#gone').hidden")
+	d.eval("{ const off = Date.now; Date.now = () => off() - 9 * 3600_000; }", nil)
+	d.says("#gone-next", `^Trying again( in 1?[0-9] s)?\.$`)
+	d.quiet("ERR_CONNECTION_REFUSED", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET",
+		"ERR_INCOMPLETE_CHUNKED_ENCODING")
 }
 
 // idleIs is an expression for whether the sessions that are listed stand in an order of how long

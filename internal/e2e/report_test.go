@@ -49,6 +49,7 @@ func inspect(t *testing.T) *inspector {
 	launch(t, exec.Command("chromium", "--headless", "--disable-gpu", "--no-first-run",
 		"--no-sandbox",            // which root cannot have
 		"--disable-dev-shm-usage", // which is small in containers
+		"--hide-scrollbars",       // which pictures of a whole page are cut off for
 		"--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank"))
 	conn, answer, err := gorilla.DefaultDialer.Dial(
 		devTools(t, filepath.Join(profile, "DevToolsActivePort")), nil)

@@ -52,11 +52,11 @@ const enough = 1000;
 
 /** What a map counts, sorted, without what has not happened. */
 const happened = (map) =>
-  Object.entries(map ?? {})
+  Object.entries(map)
     .filter(([, n]) => n > 0)
     .sort();
 
-const sum = (map) => Object.values(map ?? {}).reduce((a, b) => a + b, 0);
+const sum = (map) => Object.values(map).reduce((a, b) => a + b, 0);
 
 /** Parts of memory, in the order in which they are stacked. */
 const partsOf = (m) => {
@@ -67,8 +67,8 @@ const partsOf = (m) => {
     ['buffers', m.buffers_bytes, 'orange'],
     ['waiting messages', m.waiting_bytes, 'red'],
   ];
-  const known = parts.reduce((total, [, n]) => total + n, 0);
-  const whole = Math.max(m.resident_bytes || m.runtime_bytes, known);
+  const known = parts.reduce((total, [, n]) => total + (n || 0), 0);
+  const whole = Math.max(m.resident_bytes || m.runtime_bytes || 0, known);
   return { parts: [...parts, ['everything else', whole - known, 'grey']], whole };
 };
 
@@ -82,7 +82,7 @@ const showMemory = ({ memory: m, sessions, connections }) => {
     () => el('i'),
     (i, [name, n, color]) => {
       i.className = `fill-${color}`;
-      i.style.flexGrow = whole > 0 ? n / whole : 0;
+      i.style.flexGrow = whole > 0 ? (n || 0) / whole : 0;
       i.title = `${name}: ${bytes(n)}`;
     },
   );
@@ -108,7 +108,8 @@ const showMemory = ({ memory: m, sessions, connections }) => {
       each(m.resident_bytes, sessions.total, 'session'),
       'sum',
     ],
-    ['of it Go: live heap', bytes(m.heap_bytes), `runtime ${bytes(m.runtime_bytes)}`, ''],
+    ['of it Go’s runtime', bytes(m.runtime_bytes), '', ''],
+    ['of that its live heap', bytes(m.heap_bytes), '', ''],
   ];
   const table = $('memory-table');
   if (!table.tBodies[0]) {
@@ -135,7 +136,7 @@ const showMemory = ({ memory: m, sessions, connections }) => {
 };
 
 const showLoops = ({ loops }, rates) => {
-  if (!loops?.length) {
+  if (loops.length === 0) {
     say($('loops'), 'Connections are served by goroutines of their own: there are no loops.');
     return;
   }
@@ -157,7 +158,7 @@ const showLoops = ({ loops }, rates) => {
     },
     (li, l) => {
       const busy = rates?.busy[l.i];
-      li.children[1].value = busy ?? 0;
+      li.children[1].value = busy || 0;
       say(li.children[2], percent(busy));
       say(li.children[3], plural(l.connections, 'connection', 'connections'));
     },
@@ -174,7 +175,7 @@ const showApplication = ({ application: a }) => {
       a.breaker_open ? 'bad' : '',
     ]);
     rows.push(['requests in flight', count(a.in_flight)]);
-    for (const [event, q] of Object.entries(a.latency ?? {}).sort()) {
+    for (const [event, q] of Object.entries(a.latency).sort()) {
       rows.push([
         `${event} takes`,
         millis(q.p50_ms),
@@ -229,7 +230,7 @@ const showTraffic = ({ traffic: t }, rates) => {
 };
 
 const showCloses = ({ connections: c }) => {
-  const all = [...(c.closed ?? [])].sort((a, b) => b.count - a.count || a.code - b.code);
+  const all = [...c.closed].sort((a, b) => b.count - a.count || a.code - b.code);
   facts(
     $('closes'),
     all.length === 0
@@ -242,7 +243,7 @@ const showCloses = ({ connections: c }) => {
 };
 
 const showHandshakes = ({ connections: c }) => {
-  const refused = Object.entries(c.refused ?? {}).sort((a, b) => b[1] - a[1]);
+  const refused = Object.entries(c.refused).sort((a, b) => b[1] - a[1]);
   facts($('refused'), [
     ['accepted', count(c.accepted)],
     ['upgraded', count(c.upgraded)],

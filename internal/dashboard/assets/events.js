@@ -2,7 +2,7 @@
 // many come. Nobody listens while nobody looks.
 import { $, el, say } from './dom.js';
 import { clock, count } from './format.js';
-import { news } from './poll.js';
+import { daemonNow, news } from './poll.js';
 import { open } from './session.js';
 import { listen } from './stream.js';
 
@@ -76,7 +76,7 @@ const add = (e) => {
   soon();
 };
 
-const remark = (type, text) => add({ type, text, at: Date.now(), tone: 'remark' });
+const remark = (type, text) => add({ type, text, at: daemonNow(), tone: 'remark' });
 
 const onEvent = (type, data) => {
   let e;

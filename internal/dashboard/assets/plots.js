@@ -13,24 +13,46 @@ const shortest = 60; // seconds that a plot spans from the start
 /** From when to when plots are drawn: they grow until they span all that is kept. */
 const windowOf = (u, min, max) => [max - Math.min(kept, Math.max(shortest, max - min)), max];
 
-const powers = (u, splits) => splits.map((v) => (Math.abs(Math.log10(v) % 1) < 1e-6 ? v : null));
+/** Which steps of a logarithmic axis are named: powers of ten, and between two alone 2 and 5. */
+const named = (u, splits) => {
+  const { min, max } = u.scales.y;
+  const wanted = max <= min * 10 ? [1, 2, 5] : [1];
+  return splits.map((v) => {
+    const digit = v / 10 ** Math.floor(Math.log10(v) + 1e-6);
+    return wanted.some((d) => Math.abs(digit - d) < 1e-3) ? v : null;
+  });
+};
 
 /** Steps of an axis that counts what comes whole. */
 const whole = Array.from({ length: 12 }, (_, i) => [1, 2, 5].map((n) => n * 10 ** i)).flat();
 
-/** Colours of end reasons; the dashes tell them apart where colours do not. */
+const dashed = [6, 3];
+const dotted = [2, 3];
+const mixed = [8, 2, 2, 2];
+
+/**
+ * Colours and dashes of end reasons. Who does not see all colours takes blue for violet, green for
+ * orange or red, and teal for grey: lines of such colours have other dashes.
+ */
 const reasonStyle = {
   idle: ['blue'],
-  lifetime: ['violet'],
-  window: ['teal'],
+  lifetime: ['violet', dashed],
+  window: ['teal', dashed],
   bye: ['green'],
   closed: ['grey'],
-  lost: ['orange'],
-  slow: ['red'],
-  revoked: ['red', [6, 3]],
-  evicted: ['orange', [6, 3]],
-  policy: ['violet', [6, 3]],
-  drained: ['grey', [2, 3]],
+  lost: ['orange', dashed],
+  slow: ['red', dotted],
+  revoked: ['red', mixed],
+  evicted: ['teal', mixed],
+  policy: ['violet', dotted],
+  drained: ['grey', dotted],
+};
+
+/** A line in a legend, dashed as in its plot. */
+const stroke = (color, dash = [9]) => {
+  let at = 0;
+  const parts = dash.map((n, i) => `${i % 2 ? 'transparent' : color} ${at}px ${(at += n)}px`);
+  return `repeating-linear-gradient(90deg, ${parts.join(', ')})`;
 };
 
 const lineOf = (name, column, color, dash) => ({ name, column, color, dash });
@@ -43,8 +65,8 @@ const plotsOf = (reasons) => [
     whole: true,
     lines: [
       lineOf('live', 'live', 'blue'),
-      lineOf('detached', 'detached', 'orange', [6, 3]),
-      lineOf('grace', 'grace', 'violet', [2, 3]),
+      lineOf('detached', 'detached', 'orange', dashed),
+      lineOf('grace', 'grace', 'violet', dotted),
     ],
   },
   {
@@ -58,13 +80,13 @@ const plotsOf = (reasons) => [
     name: 'messages',
     title: 'Messages per second',
     format: short,
-    lines: [lineOf('in', 'in', 'blue'), lineOf('out', 'out', 'orange', [6, 3])],
+    lines: [lineOf('in', 'in', 'blue'), lineOf('out', 'out', 'orange', dashed)],
   },
   {
     name: 'ends',
     title: 'Ends per second, by reason',
     format: short,
-    lines: reasons.map((r) => lineOf(r, `ended ${r}`, ...(reasonStyle[r] ?? ['grey', [1, 2]]))),
+    lines: reasons.map((r) => lineOf(r, `ended ${r}`, ...(reasonStyle[r] ?? ['grey', [1, 3]]))),
   },
   {
     name: 'lateness',
@@ -73,8 +95,8 @@ const plotsOf = (reasons) => [
     log: true,
     lines: [
       lineOf('p50', 'p50', 'blue'),
-      lineOf('p99', 'p99', 'orange', [6, 3]),
-      lineOf('p99.9', 'p999', 'red', [2, 3]),
+      lineOf('p99', 'p99', 'orange', dashed),
+      lineOf('p99.9', 'p999', 'red', dotted),
     ],
   },
 ];
@@ -163,9 +185,9 @@ class Plot {
             values: (u, splits) => splits.map((v) => (v == null ? '' : this.what.format(v))),
             ...(this.what.log
               ? {
-                  filter: powers,
-                  grid: { ...line, filter: powers },
-                  ticks: { ...line, size: 4, filter: powers },
+                  filter: named,
+                  grid: { ...line, filter: named },
+                  ticks: { ...line, size: 4, filter: named },
                 }
               : {}),
           }),
@@ -195,9 +217,7 @@ class Plot {
       this.box,
     );
     this.what.lines.forEach((l, i) => {
-      const { mark } = this.values[i];
-      mark.style.borderTopColor = ink(l.color);
-      mark.style.borderTopStyle = l.dash ? (l.dash[0] > 4 ? 'dashed' : 'dotted') : 'solid';
+      this.values[i].mark.style.backgroundImage = stroke(ink(l.color), l.dash);
     });
   }
 

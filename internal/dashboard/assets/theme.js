@@ -16,6 +16,7 @@ export const ink = (name) => {
     probe.hidden = true;
     document.body.append(probe);
   }
+  probe.style.forcedColorAdjust = 'none'; // lines and slots differ by their colours
   probe.style.color = `var(--${name})`;
   return getComputedStyle(probe).color;
 };
@@ -41,7 +42,8 @@ export const start = () => {
     }
     show();
   });
-  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', show);
+  for (const q of ['prefers-color-scheme: dark', 'forced-colors: active', 'prefers-contrast: more'])
+    matchMedia(`(${q})`).addEventListener('change', show);
   show();
 };
 
