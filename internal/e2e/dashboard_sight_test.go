@@ -147,6 +147,31 @@ func TestDashboard_HoldsLargeNumbers(t *testing.T) {
 	d.quiet()
 }
 
+// TestDashboard_MoreContrast is 7 to 1 for who asks for it.
+func TestDashboard_MoreContrast(t *testing.T) {
+	t.Parallel()
+	d := sitDown(t, "--max-sessions", "2", "--resume-window", "1h")
+	_ = d.join(`{"op":"hello","want":{"resume":true}}`).Close()
+	d.join(`{"op":"hello"}`)
+	d.rows(2)
+	d.until("document.querySelector('#tiles .bad')")
+	d.until("document.querySelectorAll('#settings-rows tr.changed').length >= 4")
+	for _, scheme := range []string{"light", "dark"} {
+		d.call("Emulation.setEmulatedMedia", with{"features": []with{
+			{"name": "prefers-contrast", "value": "more"},
+			{"name": "prefers-color-scheme", "value": scheme},
+		}}, nil)
+		d.eval(afterFrames, nil)
+		var faint []string
+		d.eval(strings.Replace(dashboardFaint, "ratio < 4.5", "ratio < 7", 1), &faint)
+		if len(faint) > 0 {
+			t.Errorf("%s: hard to read: %q", scheme, faint)
+		}
+		d.look("dashboard-contrast-" + scheme)
+	}
+	d.quiet()
+}
+
 // dashboardAlike are pairs of lines of a plot whose dashes are the same and whose colours are, or
 // nearly, for who does not see red, or green (Viénot, Brettel and Mollon 1999).
 const dashboardAlike = `(() => {
