@@ -30,7 +30,7 @@
 //     content security policy forbids both, inline scripts and styles too.
 //  2. No text that came from outside (IDs, users, addresses, settings) becomes markup: the policy
 //     makes browsers refuse every way to make markup from text.
-//  3. What a daemon does not say, since it is of another version than the page, is shown as unknown.
+//  3. What a daemon does not say, being of another version than the page, is shown as unknown.
 //  4. Nobody frames the page, and no address that it leads to is told of it.
 //
 // # Limits

@@ -175,7 +175,7 @@ func TestDashboard_MoreContrast(t *testing.T) {
 // dashboardAlike are pairs of lines of a plot whose dashes are the same and whose colours are, or
 // nearly, for who does not see red, or green (Viénot, Brettel and Mollon 1999).
 const dashboardAlike = `(() => {
-	const linear = (v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
+	const linear = (v) => (v <= 10 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4);
 	const seen = (color, share) => {
 		const [r, g, b] = color.match(/\d+/g).slice(0, 3).map(Number).map(linear);
 		const rg = share * r + (1 - share) * g;
@@ -192,7 +192,8 @@ const dashboardAlike = `(() => {
 		lines.forEach((a, i) => lines.slice(i + 1).filter((b) => b.dash === a.dash).forEach((b) => {
 			for (const share of [0.11238, 0.29275]) {
 				const [x, y] = [seen(a.color, share), seen(b.color, share)];
-				if (Math.hypot(...x.map((v, n) => v - y[n])) < 0.1) alike.push(a.name + ' ' + b.name);
+				const apart = Math.hypot(...x.map((v, n) => v - y[n]));
+				if (apart < 0.1) alike.push(a.name + ' ' + b.name);
 			}
 		}));
 	}
