@@ -268,6 +268,13 @@ func TestDashboard_IsReadOut(t *testing.T) {
 	if all := d.text("body"); strings.Contains(all, "is read-only") {
 		t.Error("a daemon that is not read-only is said to be")
 	}
+	// By Tab through the header as it looks: in two lines, the buttons in the upper one.
+	for width, first := range map[int]string{1280: "#now", 900: "#theme"} {
+		d.show("light", width)
+		d.eval("document.querySelector('.skip').focus()", nil)
+		d.press("Tab")
+		d.until(fmt.Sprintf("document.activeElement.matches('%[1]s, [href=\"%[1]s\"]')", first))
+	}
 	d.quiet()
 }
 
