@@ -15,7 +15,7 @@ const (
 )
 
 // Histogram counts durations. The zero value is an empty one. A Histogram got from Stats is a
-// copy that does not change.
+// copy that does not change by itself.
 type Histogram struct {
 	counts *[histBuckets]uint64
 	count  uint64
@@ -23,8 +23,9 @@ type Histogram struct {
 	max    time.Duration
 }
 
-// add counts a duration; a negative one as 0.
-func (h *Histogram) add(d time.Duration) {
+// Add counts a duration; a negative one as 0. Nobody may read h or a copy of it meanwhile: others
+// are given what Plus returns.
+func (h *Histogram) Add(d time.Duration) {
 	if h.counts == nil {
 		h.counts = new([histBuckets]uint64)
 	}
@@ -61,6 +62,24 @@ func (h *Histogram) clone() Histogram {
 		c.counts = &counts
 	}
 	return c
+}
+
+// Plus is a histogram of all durations that h or o counted. What either counts later is not in it.
+func (h Histogram) Plus(o Histogram) Histogram {
+	s := h.clone()
+	if o.counts == nil {
+		return s
+	}
+	if s.counts == nil {
+		s.counts = new([histBuckets]uint64)
+	}
+	for i, n := range o.counts {
+		s.counts[i] += n
+	}
+	s.count += o.count
+	s.sum = time.Duration(satAdd(int64(s.sum), int64(o.sum)))
+	s.max = max(s.max, o.max)
+	return s
 }
 
 // Count is how many durations were counted.

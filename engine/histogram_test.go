@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -24,7 +25,7 @@ func TestHistogram_Quantile(t *testing.T) {
 		for range n {
 			d := time.Duration(r.Int64() >> r.IntN(63))
 			all = append(all, d)
-			h.add(d)
+			h.Add(d)
 		}
 		slices.Sort(all)
 		for _, q := range []float64{-1, 0, 0.1, 0.5, 0.75, 0.9, 0.99, 0.999, 1, 2} {
@@ -44,7 +45,7 @@ func TestHistogram_Quantile(t *testing.T) {
 func TestHistogram_Ends(t *testing.T) {
 	var h Histogram
 	for _, d := range []time.Duration{-5, 0, 1, math.MaxInt64} {
-		h.add(d)
+		h.Add(d)
 	}
 	if h.Quantile(0) != 0 || h.Quantile(1) != math.MaxInt64 || h.Max() != math.MaxInt64 {
 		t.Errorf("Quantile(0) = %v, Quantile(1) = %v, Max = %v",
@@ -57,13 +58,39 @@ func TestHistogram_Ends(t *testing.T) {
 	}
 }
 
+// A sum has what both counted, and nothing of what they count later.
+func TestHistogram_Plus(t *testing.T) {
+	counted := func(all ...[]time.Duration) (h Histogram) {
+		for _, d := range slices.Concat(all...) {
+			h.Add(d)
+		}
+		return h
+	}
+	few := []time.Duration{0, 5, time.Millisecond, time.Millisecond, time.Second}
+	more := []time.Duration{3, time.Millisecond, time.Hour}
+	most := []time.Duration{math.MaxInt64}
+	for _, c := range [][2][]time.Duration{
+		{nil, nil}, {few, nil}, {nil, few}, {few, more}, {more, few}, {most, more}, {few, most},
+	} {
+		a, b, want := counted(c[0]), counted(c[1]), counted(c[0], c[1])
+		sum := a.Plus(b)
+		a.Add(time.Minute)
+		b.Add(time.Minute)
+		if sum.Count() != want.Count() || sum.Sum() != want.Sum() || sum.Max() != want.Max() ||
+			!maps.Equal(maps.Collect(sum.Buckets()), maps.Collect(want.Buckets())) {
+			t.Errorf("%v and %v: Count %d, Sum %v, Max %v, want %d, %v, %v", c[0], c[1],
+				sum.Count(), sum.Sum(), sum.Max(), want.Count(), want.Sum(), want.Max())
+		}
+	}
+}
+
 // A copy does not change.
 func TestHistogram_CopyStays(t *testing.T) {
 	var h Histogram
-	h.add(5)
+	h.Add(5)
 	c := h.clone()
 	for range 10 {
-		h.add(1000)
+		h.Add(1000)
 	}
 	if c.Count() != 1 || c.Quantile(1) != 5 {
 		t.Errorf("a copy went to Count %d, Quantile(1) %v", c.Count(), c.Quantile(1))

@@ -140,7 +140,7 @@ func (t *Table[V]) sweepShard(i int) (ended int, ok bool) {
 	if n > 0 {
 		took := time.Duration(t.clock.now() - v.now)
 		s.times.Lock()
-		s.times.sweep.add(took)
+		s.times.sweep.Add(took)
 		s.times.Unlock()
 	}
 	return ended, true
@@ -233,7 +233,7 @@ func (t *Table[V]) deliver() {
 		now := t.clock.now()
 		s.times.Lock()
 		for i := range s.dead {
-			s.times.lateness.add(time.Duration(now - s.dead[i].due))
+			s.times.lateness.Add(time.Duration(now - s.dead[i].due))
 		}
 		s.times.Unlock()
 	}

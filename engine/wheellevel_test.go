@@ -105,7 +105,7 @@ func TestHistogram_Buckets(t *testing.T) {
 		t.Error("an empty histogram has a bucket")
 	}
 	for _, d := range []time.Duration{0, 5, 5, time.Millisecond, time.Hour, 1<<63 - 1} {
-		h.add(d)
+		h.Add(d)
 	}
 	var count uint64
 	last := time.Duration(-1)

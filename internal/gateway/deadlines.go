@@ -16,6 +16,7 @@ type deadlines struct {
 		timer  *time.Timer // nil: nothing was ever due
 		armed  time.Duration
 		closed bool
+		late   engine.Histogram // how long after they were due sessions ended
 	}
 }
 
@@ -83,6 +84,20 @@ func (d *deadlines) take(g *Gateway, due []appointment) (n int) {
 	return n
 }
 
+// ended counts how late a session ended.
+func (d *deadlines) ended(late time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.mu.late.Add(late)
+}
+
+// lateness is how late sessions ended, together with others.
+func (d *deadlines) lateness(others engine.Histogram) engine.Histogram {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return others.Plus(d.mu.late)
+}
+
 // close ends it. A run that has begun goes on; what it finds has ended.
 func (d *deadlines) close() {
 	d.mu.Lock()
@@ -121,6 +136,7 @@ func (g *Gateway) meetDeadline(x appointment) {
 	if _, ok := g.finish(s, ReasonWindow, late, func(st *state) bool {
 		return st.leaveBy.Load() == int64(x.at)
 	}); ok {
+		g.deadlines.ended(late)
 		return
 	}
 	id := []byte(s.ID())
@@ -130,6 +146,7 @@ func (g *Gateway) meetDeadline(x appointment) {
 	if !ok {
 		return
 	}
+	g.deadlines.ended(late)
 	if c, ok := g.net.Conn(conn); ok {
 		sayExpired(c, func(b []byte) []byte { return append(b, id...) }, ReasonLifetime)
 	}

@@ -37,6 +37,9 @@ func TestEnds_SayHowLate(t *testing.T) {
 				t.Errorf("ended for %q, %v late, want %q", e.Reason, e.Late, want)
 			}
 		}
+		if h := w.Stats().Lateness; h.Count() != 3 || h.Max() > late {
+			t.Errorf("%d have ended, at most %v late, want 3 by time", h.Count(), h.Max())
+		}
 	})
 }
 

@@ -204,8 +204,13 @@ func (g *Gateway) Serve(l net.Listener) error { return g.net.Serve(l) }
 // ServeConn serves one connection, whatever it is made of, and returns when it is gone.
 func (g *Gateway) ServeConn(nc net.Conn) { g.net.ServeConn(nc) }
 
-// Stats are the numbers of the session table.
-func (g *Gateway) Stats() engine.Stats { return g.table.Stats() }
+// Stats are the numbers of the session table. Lateness has all ends by time: those of resume
+// windows, and of lifetimes that the application shortened, too.
+func (g *Gateway) Stats() engine.Stats {
+	s := g.table.Stats()
+	s.Lateness = g.deadlines.lateness(s.Lateness)
+	return s
+}
 
 // NetStats are the numbers of the network side.
 func (g *Gateway) NetStats() netloop.Stats { return g.net.Stats() }

@@ -2,12 +2,11 @@ package metrics
 
 import "strconv"
 
-// expiryFamilies are about how the timing wheel keeps its promise.
+// expiryFamilies are about how sessions end on time, and the timing wheel that most end by.
 var expiryFamilies = []family{
 	{
 		name: "expiry_lateness_seconds", kind: histogram,
-		help: "How long after they were due the timing wheel ended sessions; not in it are the " +
-			"ends of resume windows, and of lifetimes that the application shortened.",
+		help: "How long after they were due sessions ended that time ended.",
 		readHistograms: func(sn *snapshot, e emitHistogram) {
 			e(fromEngine(&sn.table.Lateness, latenessBoundsOf(sn.limits.Tick)))
 		},
