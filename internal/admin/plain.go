@@ -13,6 +13,9 @@ import (
 // handler. An answer of a handler always has other headers first.
 const plainHead = "\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
 
+// wordless is how its answer to an Expect that it does not know begins, which no handler's does.
+const wordless = " 417 Expectation Failed\r\nConnection: close\r\nDate: "
+
 // Write sends b. What net/http says in plain text of a request that is no HTTP as it should be, all
 // in one write, is made an error of this API.
 func (g *guest) Write(b []byte) (int, error) {
@@ -28,6 +31,11 @@ func (g *guest) Write(b []byte) (int, error) {
 
 // jsonOf is an answer of net/http's own as this API has it; nil: b is none.
 func jsonOf(b []byte) []byte {
+	for _, version := range []string{"HTTP/1.1", "HTTP/1.0"} {
+		if bytes.HasPrefix(b, []byte(version+wordless)) {
+			return answerOf(http.StatusExpectationFailed, "")
+		}
+	}
 	rest, ok := bytes.CutPrefix(b, []byte("HTTP/1.1 "))
 	end := bytes.IndexByte(rest, '\r')
 	if !ok || end < 0 || !bytes.HasPrefix(rest[end:], []byte(plainHead)) {
@@ -38,6 +46,11 @@ func jsonOf(b []byte) []byte {
 	if err != nil {
 		return nil
 	}
+	return answerOf(status, reason)
+}
+
+// answerOf is a whole answer that says what net/http refused.
+func answerOf(status int, reason string) []byte {
 	body, err := json.Marshal(errorBody(malformed(status, reason)))
 	if err != nil {
 		panic("admin: " + err.Error()) // only our own types come here
@@ -57,6 +70,8 @@ func malformed(status int, reason string) *problem {
 			fmt.Sprintf("the request's line and headers have at most %d bytes", headerBytesMax)
 	case ok:
 		p.message = "the request is malformed: " + detail
+	case status == http.StatusExpectationFailed:
+		p.message = "nothing can be expected but 100-continue"
 	case status == http.StatusNotImplemented:
 		p.message = "the request is malformed: no Transfer-Encoding but chunked is taken"
 	default:
