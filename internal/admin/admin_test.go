@@ -91,8 +91,8 @@ func TestUsers(t *testing.T) {
 		&member{Session: Session{ID: "3", User: "a"}, room: 9},
 	)
 	s := newServer(t, options(m))
-	wantAnswer(t, ask(s, post, "/v1/users/a%2Fb/messages", "x"), 200, `{"refused":1,"sent":1}`)
-	wantAnswer(t, ask(s, post, "/v1/users/none/messages", "x"), 200, `{"refused":0,"sent":0}`)
+	wantAnswer(t, ask(s, post, "/v1/users/a%2Fb/messages", "x"), 200, `{"sent":1,"refused":1}`)
+	wantAnswer(t, ask(s, post, "/v1/users/none/messages", "x"), 200, `{"sent":0,"refused":0}`)
 	wantAnswer(t, ask(s, remove, "/v1/users/a%2fb/sessions", ""), 200, `{"ended":2}`)
 	wantAnswer(t, ask(s, remove, "/v1/users/a%2Fb/sessions", ""), 200, `{"ended":0}`)
 	if _, ok := m.Get("3"); !ok {

@@ -205,7 +205,10 @@ func (s *Server) turn(ctx context.Context, bound chan struct{}) (done func(), er
 
 // writeCounts says what became of a push.
 func writeCounts(w http.ResponseWriter, sent, refused int) {
-	writeJSON(w, http.StatusOK, map[string]int{"sent": sent, "refused": refused})
+	writeJSON(w, http.StatusOK, struct {
+		Sent    int `json:"sent"`
+		Refused int `json:"refused"`
+	}{sent, refused})
 }
 
 // pathName is an ID or a user in a request's path, which takes no parameters then.

@@ -22,7 +22,10 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) error {
 			sessions = append(sessions, session.forJSON())
 		}
 	}
-	writeJSON(w, http.StatusOK, map[string]any{"sessions": sessions, "next_cursor": next})
+	writeJSON(w, http.StatusOK, struct {
+		Sessions []sessionJSON `json:"sessions"`
+		Next     string        `json:"next_cursor"`
+	}{sessions, next})
 	return nil
 }
 

@@ -81,7 +81,7 @@ func TestList_FilterAndLimit(t *testing.T) {
 				next, c.want, c.more)
 		}
 	}
-	wantAnswer(t, ask(s, get, "/v1/sessions?user=eve", ""), 200, `{"next_cursor":"","sessions":[]}`)
+	wantAnswer(t, ask(s, get, "/v1/sessions?user=eve", ""), 200, `{"sessions":[],"next_cursor":""}`)
 }
 
 func TestList_BadQueries(t *testing.T) {
@@ -99,7 +99,7 @@ func TestList_BadQueries(t *testing.T) {
 		wantError(t, ask(s, get, "/v1/sessions?"+bad, ""), 400, "bad_request")
 	}
 	wantAnswer(t, ask(s, get, "/v1/sessions?sort=last_activity&cursor="+cursor, ""), 200,
-		`{"next_cursor":"","sessions":[]}`)
+		`{"sessions":[],"next_cursor":""}`)
 }
 
 // Sessions begin and end between two pages, and during one. Those that live throughout are shown

@@ -42,9 +42,10 @@ type SessionCounts struct {
 	Users    int `json:"users"`
 
 	Created       uint64            `json:"created"`
-	Ended         map[string]uint64 `json:"ended"`    // by reason; every reason is there
-	Rejected      uint64            `json:"rejected"` // newcomers for whom there was no room
-	Revived       uint64            `json:"revived"`  // touched in grace
+	Ended         map[string]uint64 `json:"ended"`         // by reason; every reason is there
+	Rejected      uint64            `json:"rejected"`      // newcomers for whom there was no room
+	HelloRefused  map[string]uint64 `json:"hello_refused"` // newcomers, by what they were told
+	Revived       uint64            `json:"revived"`       // touched in grace
 	DetachedEver  uint64            `json:"detached_ever"`
 	Resumed       uint64            `json:"resumed"`    // takeovers included
 	TakenOver     uint64            `json:"taken_over"` // resumed while still connected

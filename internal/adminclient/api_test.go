@@ -239,7 +239,7 @@ func TestClient(t *testing.T) {
 				t.Errorf("touched %q", a.mu.touched)
 			}
 			sent, err := c.SendUser(t.Context(), "ada", text("hear"))
-			if err != nil || sent.Sent != 2 || string(sent.Raw) != `{"refused":0,"sent":2}` {
+			if err != nil || sent.Sent != 2 || string(sent.Raw) != `{"sent":2,"refused":0}` {
 				t.Errorf("SendUser = %+v, %v", sent, err)
 			}
 			sent, err = c.SendAll(t.Context(), "grace", text("hear"))

@@ -63,7 +63,8 @@ func (d *daemon) sessionCounts(table *engine.Stats, c *gateway.Counts) admin.Ses
 		Max: d.config.MaxSessions, Users: c.Users,
 		Created: c.Created, Rejected: c.Rejected, Revived: table.Revived,
 		DetachedEver: c.DetachedEver, Resumed: c.Resumed, TakenOver: c.TakenOver,
-		ResumeRefused: notNil(c.ResumeRefused), Ended: make(map[string]uint64, len(c.Ended)),
+		HelloRefused: notNil(c.HelloRefused), ResumeRefused: notNil(c.ResumeRefused),
+		Ended: make(map[string]uint64, len(c.Ended)),
 	}
 	for reason, n := range c.Ended {
 		s.Ended[string(reason)] = n
