@@ -118,6 +118,10 @@ func TestLoad_BareFlag(t *testing.T) {
 		{[]string{"--admin-read-only=off"}, []string{"CURFEW_ADMIN_READ_ONLY=on"}, false},
 		{[]string{"--admin-read-only", "--admin-read-only=false"}, nil, false},
 		{nil, []string{"CURFEW_ADMIN_READ_ONLY=true"}, true},
+		{nil, []string{"CURFEW_ADMIN_READ_ONLY=True"}, true},
+		{nil, []string{"CURFEW_ADMIN_READ_ONLY=1"}, true},
+		{[]string{"--admin-read-only=NO"}, []string{"CURFEW_ADMIN_READ_ONLY=yes"}, false},
+		{[]string{"--admin-read-only=0"}, []string{"CURFEW_CONFIG=" + on}, false},
 		{nil, []string{"CURFEW_ADMIN_READ_ONLY=false", "CURFEW_CONFIG=" + on}, false},
 		{[]string{"--config", on}, nil, true},
 		{[]string{"--config", off}, nil, false},
@@ -129,4 +133,5 @@ func TestLoad_BareFlag(t *testing.T) {
 	}
 	refuse(t, `"false": unknown command`, []string{"--admin-read-only", "false"}, nil)
 	refuse(t, "CURFEW_ADMIN_READ_ONLY: ", nil, []string{"CURFEW_ADMIN_READ_ONLY="})
+	refuse(t, "CURFEW_ADMIN_READ_ONLY: ", nil, []string{"CURFEW_ADMIN_READ_ONLY=2"})
 }

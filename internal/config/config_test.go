@@ -27,7 +27,7 @@ var each = []struct {
 	{"admin", "[::1]:1", "[::1]:1", "MONITORING_PORT=8000", "127.0.0.1:8000", "here", "x"},
 	{"admin-token", "s3cret", "(set, not shown)", "", "", " ", ""},
 	{"admin-token-file", "TOKENS", "TOKENS", "", "", "/does/not/exist", ""},
-	{"admin-read-only", "on", "on", "", "", "1", ""},
+	{"admin-read-only", "on", "on", "", "", "2", ""},
 	{"idle-timeout", "90s", "1m30s", "SESSION_TIMEOUT_SECS=3", "3s", "0", "3x"},
 	{"grace", "5s", "5s", "", "", "-1s", ""},
 	{"max-lifetime", "0", "0s", "", "", "long", ""},

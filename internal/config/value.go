@@ -129,10 +129,10 @@ func (f toggle) where(c *Config) any { return f.at(c) }
 type boolean struct{ toggle }
 
 func (f boolean) parse(c *Config, values []string) error {
-	switch values[0] {
-	case "true", "on":
+	switch strings.ToLower(values[0]) { // YAML and Python write True, many environments 1
+	case "true", "on", "yes", "1":
 		*f.at(c) = true
-	case "false", "off":
+	case "false", "off", "no", "0":
 		*f.at(c) = false
 	default:
 		return fmt.Errorf("%q is not true or false", values[0])
