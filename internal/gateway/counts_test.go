@@ -594,6 +594,17 @@ func TestEvents_OfOneLife(t *testing.T) {
 			if got := w.events.bySession[rawID]; fmt.Sprint(got) != fmt.Sprint(want) {
 				t.Errorf("waits=%v: told %+v, want %+v", waits, got, want)
 			}
+			c, id, _ = w.resumable(`,"token":"user ann"`)
+			w.cut(c)
+			time.Sleep(2 * time.Minute)
+			synctest.Wait()
+			want = []Event{{
+				Type: EventEnd, Session: id, User: user, Protocol: ProtocolJSON,
+				Reason: ReasonWindow,
+			}}
+			if got := w.events.bySession[id]; fmt.Sprint(got[2:]) != fmt.Sprint(want) {
+				t.Errorf("waits=%v: told %+v, want %+v at the end", waits, got, want)
+			}
 		})
 	}
 }

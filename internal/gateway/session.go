@@ -64,6 +64,8 @@ type End struct {
 	Reason  Reason
 	Late    time.Duration  // how long after its time it ended, where time ended it
 	Remote  netip.AddrPort // of the connection that it was on; zero where it had none
+
+	resumable bool // its client speaks ProtocolJSON, also where it had no connection
 }
 
 // forever is an idle timeout that never passes.
@@ -199,7 +201,7 @@ func (g *Gateway) endLocked(st *state, e *End, t *toll) (conn netloop.ID, toRepo
 	conn, was := st.conn, st.phase
 	st.conn, st.phase = 0, ended
 	t.arrivedLocked(st)
-	e.User = st.user()
+	e.User, e.resumable = st.user(), st.resumable()
 	st.forget(&g.replays)
 	g.users.leave(st)
 	if was == asking {
@@ -249,6 +251,9 @@ func (g *Gateway) report(e End, conn netloop.ID) {
 		told := Event{Type: EventEnd, Session: e.Session, User: e.User, Reason: e.Reason}
 		if e.Remote.IsValid() {
 			told.Remote = e.Remote.String()
+		}
+		if e.resumable {
+			told.Protocol = ProtocolJSON
 		}
 		g.tell(told, c)
 	}
