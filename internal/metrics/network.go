@@ -79,6 +79,11 @@ var networkFamilies = []family{
 		read: func(sn *snapshot, e emit) { inOut(e, sn.network.BytesIn, sn.network.BytesOut) },
 	},
 	{
+		name: "queue_bytes",
+		help: "Bytes that wait to be written to clients, in the buffers that memory_bytes has.",
+		read: one(func(sn *snapshot) int64 { return sn.network.Queued }),
+	},
+	{
 		name: "messages_dropped_total", kind: counter,
 		help: "Messages that were dropped since their clients did not read in time.",
 		read: one(func(sn *snapshot) uint64 { return sn.network.Dropped }),

@@ -125,7 +125,7 @@ func fixedNetwork() netloop.Stats {
 			{Code: 4999, Side: netloop.SideClient}: 2026,
 			{Code: 3000, Side: netloop.SideClient}: 2027,
 		},
-		Buffers: 2028, Slots: 2029,
+		Buffers: 2028, Queued: 2035, Slots: 2029,
 		Loops: []netloop.LoopStats{
 			{Connections: 2030, Busy: 1250 * time.Millisecond, Turns: 2031},
 			{Connections: 2032, Busy: 2250 * time.Millisecond, Turns: 2033},

@@ -39,7 +39,8 @@ type busy struct {
 	counted    bool       // how it was closed is
 	lingered   int        // bytes thrown away since then
 
-	held int // all that it holds, as the holders know it
+	held   int // all that it holds, as the holders know it
+	queued int // what waits to be written, likewise
 }
 
 // idle says whether nothing is left of a busy state.

@@ -3,6 +3,7 @@ package netloop
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"github.com/curfew-go/curfew/internal/wsframe"
 )
@@ -10,8 +11,9 @@ import (
 // holders is the memory of unfinished messages and of what waits to be written, and knows who holds
 // how much of it, so that the largest holder can be found without asking all.
 type holders struct {
-	pool  wsframe.Pool
-	limit int64 // set by New; 0: none
+	pool   wsframe.Pool
+	limit  int64        // set by New; 0: none
+	queued atomic.Int64 // bytes that wait to be written; orders nothing
 
 	mu struct {
 		sync.Mutex
@@ -32,6 +34,13 @@ func newHolders(limit int64) *holders {
 	}
 	h.mu.leaving = make(map[ID]int)
 	return h
+}
+
+// queue says that of a connection was bytes waited to be written, and is bytes do.
+func (h *holders) queue(was, is int) {
+	if was != is {
+		h.queued.Add(int64(is - was))
+	}
 }
 
 // note says that a connection that held was bytes holds is bytes, and says whether the limit is

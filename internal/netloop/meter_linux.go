@@ -35,7 +35,9 @@ func (l *loop) publish() {
 func (f *fleet) addTo(s *Stats) {
 	for _, l := range f.list() {
 		l.shown.meter.addTo(s)
-		s.Buffers += l.inbox.held()
+		posted := l.inbox.held()
+		s.Buffers += posted
+		s.Queued += posted
 		s.Slots += l.shown.bytes.Load()
 		s.Loops = append(s.Loops, LoopStats{
 			Connections: int(l.shown.connections.Load()),

@@ -74,6 +74,7 @@ type reader struct {
 
 		unfinished int // bytes that the parser holds
 		held       int // all that the connection holds, as the holders know it
+		queued     int // what waits to be written, likewise
 	}
 	writers sync.WaitGroup // the goroutine that runs write, if any
 

@@ -142,9 +142,9 @@ func (r *room) checkStats() {
 	for _, l := range st.Loops {
 		connections += uint64(l.Connections)
 	}
-	if closed != st.Upgraded || connections != 0 || st.Buffers != 0 {
-		r.t.Errorf("%d of %d are counted as closed, %d are in loops, %d bytes are held",
-			closed, st.Upgraded, connections, st.Buffers)
+	if closed != st.Upgraded || connections != 0 || st.Buffers != 0 || st.Queued != 0 {
+		r.t.Errorf("%d of %d are counted as closed, %d are in loops, %d bytes are held, %d wait",
+			closed, st.Upgraded, connections, st.Buffers, st.Queued)
 	}
 	if st.MessagesIn > st.FramesIn || st.MessagesOut > st.FramesOut ||
 		2*st.FramesIn > st.BytesIn || 2*st.FramesOut > st.BytesOut {

@@ -28,6 +28,7 @@ type Stats struct {
 
 	Closed  map[Close]uint64 // connections that were open
 	Buffers int64            // bytes of unfinished messages and of what waits to be written
+	Queued  int64            // bytes that wait to be written; Buffers may have room for more
 	// Slots is bytes that are held for connections besides: by the loops, and by goroutines, whose
 	// stacks are not in it.
 	Slots int64
@@ -107,6 +108,7 @@ func (s *Server) Stats() Stats {
 		Dropped: c.dropped.Load(), Evicted: c.evicted.Load(), Starved: c.starved.Load(),
 		TLSFailed: c.insecure.Load(),
 		Closed:    c.closes.counts(), Buffers: s.holders.pool.Held(),
+		Queued: s.holders.queued.Load(),
 	}
 	for i := range s.meters {
 		s.meters[i].addTo(&st)

@@ -81,6 +81,9 @@ func (l *loop) account(i uint32, s *slot, x *busy) {
 	if held == 0 && x.held == 0 {
 		return
 	}
+	queued := x.waits()
+	l.srv.holders.queue(x.queued, queued)
+	x.queued = queued
 	over := l.srv.holders.note(l.id(i, s.generation()), x.held, held)
 	x.held = held
 	if over {

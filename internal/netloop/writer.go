@@ -144,6 +144,9 @@ func (c *reader) forget() {
 
 // accountLocked tells the holders what the connection holds, and says whether all hold too much.
 func (c *reader) accountLocked() bool {
+	queued := c.mu.queue.waits() + c.mu.queue.flight
+	c.srv.holders.queue(c.mu.queued, queued)
+	c.mu.queued = queued
 	was := c.mu.held
 	c.mu.held = c.mu.unfinished + c.mu.queue.held() + c.mu.queue.flight
 	return (was > 0 || c.mu.held > 0) && c.srv.holders.note(c.id, was, c.mu.held)
