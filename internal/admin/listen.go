@@ -23,6 +23,9 @@ const (
 func Listen(addr string) (net.Listener, error) {
 	socket, ok := strings.CutPrefix(addr, unixPrefix)
 	if !ok {
+		if strings.HasPrefix(addr, "0.0.0.0:") {
+			return net.Listen("tcp4", addr) // by tcp it would be all of IPv6 too
+		}
 		return net.Listen("tcp", addr)
 	}
 	if socket == "" || socket[0] == '@' {

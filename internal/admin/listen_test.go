@@ -261,3 +261,15 @@ func TestShutdown_WaitsForRequestsAndCutsThemOff(t *testing.T) {
 		}
 	}
 }
+
+// Whoever writes 0.0.0.0 does not want to be asked by IPv6.
+func TestListen_IPv4Alone(t *testing.T) {
+	l, err := Listen("0.0.0.0:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if got := l.Addr().(*net.TCPAddr).IP; !got.Equal(net.IPv4zero) {
+		t.Errorf("0.0.0.0 listens at %s", got)
+	}
+}
