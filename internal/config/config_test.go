@@ -425,6 +425,7 @@ func TestLoad_Commands(t *testing.T) {
 		}
 	}
 	refuse(t, `"config": unknown command`, []string{"config"}, nil)
+	refuse(t, `"": unknown command`, []string{""}, nil)
 }
 
 func TestExplain(t *testing.T) {

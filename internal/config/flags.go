@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// commands are the words that may stand among the flags.
-var commands = []string{"", "version", "help", "config check", "config explain"}
+// commands are the words that may stand among the flags; without any the daemon serves.
+var commands = []string{"version", "help", "config check", "config explain"}
 
 // The flags that say how a command prints; they are no settings.
 const (
@@ -73,9 +73,9 @@ func parseArgs(args []string) (layer []given, w words, problems []string) {
 		}
 	}
 	w.command = strings.Join(plain, " ")
-	if !slices.Contains(commands, w.command) {
+	if len(plain) > 0 && !slices.Contains(commands, w.command) {
 		problems = append(problems, fmt.Sprintf("%q: unknown command: there are %s", w.command,
-			strings.Join(commands[1:], ", ")))
+			strings.Join(commands, ", ")))
 	}
 	return layer, w, append(problems, w.check(outputFlag)...)
 }
