@@ -24,6 +24,11 @@ type address struct {
 	text   string   // as it is shown
 }
 
+// errUser is the error of an address with a user in it. It does not show the password that may be
+// there.
+var errUser = errors.New("an address holds no user and password here: a token is given by " +
+	"--admin-token-file")
+
 // parseAddress reads a URL, HOST:PORT, or unix:PATH.
 func parseAddress(text string) (address, error) {
 	if text == "" {
@@ -37,13 +42,16 @@ func parseAddress(text string) (address, error) {
 		base := &url.URL{Scheme: "http", Host: "localhost"}
 		return address{base: base, socket: socket, text: shown}, nil
 	}
-	if scheme, _, ok := strings.Cut(text, "://"); ok {
-		return parseURL(scheme, text)
+	if strings.Contains(text, "://") {
+		return parseURL(text)
 	}
+	isPath := text[0] == '.' || text[0] == '/' && !strings.HasPrefix(text, "//")
 	host, port, err := net.SplitHostPort(text)
 	switch {
-	case strings.HasPrefix(text, "/") || strings.HasPrefix(text, "."):
+	case isPath:
 		return address{}, fmt.Errorf("%s: write the path of a socket as unix:%s", shown, shown)
+	case strings.Contains(text, "@"):
+		return address{}, errUser
 	case err != nil:
 		return address{}, fmt.Errorf("%s: must be a URL, HOST:PORT or unix:PATH", shown)
 	case strings.ContainsFunc(host, notInHost):
@@ -64,17 +72,16 @@ func notInHost(r rune) bool {
 
 // parseURL reads an address that has a scheme. What it cannot read it does not show: there may be a
 // password in it.
-func parseURL(scheme, text string) (address, error) {
+func parseURL(text string) (address, error) {
 	u, err := url.Parse(text)
 	switch {
-	case err != nil:
+	case err != nil || u.Scheme == "":
 		return address{}, errors.New("this is no URL: one looks like " + DefaultAddress)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return address{}, fmt.Errorf("%s is no scheme of the admin API: http, https and unix: are",
-			screen.Safe(scheme, 40))
+			screen.Safe(u.Scheme, 40))
 	case u.User != nil:
-		return address{}, errors.New("a URL holds no user and password here: a token is given by " +
-			"--admin-token-file")
+		return address{}, errUser
 	case u.Hostname() == "":
 		return address{}, errors.New("the URL names no host: one looks like " + DefaultAddress)
 	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
@@ -85,6 +92,9 @@ func parseURL(scheme, text string) (address, error) {
 		if err := checkPort(p); err != nil {
 			return address{}, err
 		}
+	}
+	if host := u.Hostname(); reachable(host) != host {
+		u.Host = strings.TrimSuffix(net.JoinHostPort(reachable(host), u.Port()), ":")
 	}
 	u = u.JoinPath("/")
 	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")

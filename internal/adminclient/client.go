@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -197,7 +198,15 @@ func (c *Client) decode(body []byte, v any) error {
 	case err == nil:
 		return nil
 	case errors.As(err, &wrongType):
-		return c.foreign(0, fmt.Sprintf("%q is a %s", wrongType.Field, wrongType.Value), err)
+		what := "what it sent"
+		if wrongType.Field != "" {
+			what = strconv.Quote(wrongType.Field)
+		}
+		article := "a"
+		if wrongType.Value == "array" || wrongType.Value == "object" {
+			article = "an"
+		}
+		return c.foreign(0, fmt.Sprintf("%s is %s %s", what, article, wrongType.Value), err)
 	}
 	return c.foreign(0, "what it sent is not JSON", err)
 }

@@ -53,14 +53,18 @@ type EventQuery struct {
 	User, Session string
 }
 
+// errSilent is why a stream is cut off on which nothing comes.
+var errSilent = errors.New("adminclient: a silent stream")
+
 // Events yields what happens from the moment on that the daemon has heard of it, until ctx ends or
-// the connection is lost, which is the last thing that it yields.
+// the connection is lost, which is the last thing that it yields. The stream has to begin within
+// the timeout of a request.
 func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[Event, error] {
 	return func(yield func(Event, error) bool) {
 		ctx, cancel := context.WithCancelCause(ctx)
 		defer cancel(nil)
-		silence := newWatchdog(silenceMax, func() { cancel(errSlow) })
-		defer silence.stop()
+		begun := newWatchdog(c.timeout, func() { cancel(errSlow) })
+		defer begun.stop()
 		v := url.Values{}
 		for name, value := range map[string]string{
 			"type": strings.Join(q.Types, ","), "user": q.User, "session": q.Session,
@@ -75,10 +79,13 @@ func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[Event, erro
 			return
 		}
 		defer func() { _ = resp.Body.Close() }() // what was needed is read
-		if err := c.checkStream(resp); err != nil {
+		if err := c.checkStream(ctx, resp); err != nil {
 			yield(Event{}, err)
 			return
 		}
+		begun.stop()
+		silence := newWatchdog(silenceMax, func() { cancel(errSilent) })
+		defer silence.stop()
 		s := stream{r: bufio.NewReaderSize(resp.Body, lineBytesMax), alive: silence.feed}
 		for {
 			e, err := s.next(c)
@@ -94,7 +101,7 @@ func (c *Client) Events(ctx context.Context, q EventQuery) iter.Seq2[Event, erro
 }
 
 // checkStream says why an answer is no stream of events.
-func (c *Client) checkStream(resp *http.Response) error {
+func (c *Client) checkStream(ctx context.Context, resp *http.Response) error {
 	kind, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	if resp.StatusCode == http.StatusOK && strings.TrimSpace(kind) == "text/event-stream" {
 		return nil
@@ -103,7 +110,10 @@ func (c *Client) checkStream(resp *http.Response) error {
 		return c.foreign(resp.StatusCode, contentType(resp.Header), nil)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, lineBytesMax))
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return c.unreachable(ctx, err)
+	case err != nil:
 		return c.broken(err)
 	}
 	return c.refusal(resp.StatusCode, resp.Header, body)
@@ -113,7 +123,9 @@ func (c *Client) checkStream(resp *http.Response) error {
 func (c *Client) streamEnd(ctx context.Context, err error) error {
 	_, ours := errors.AsType[*Error](err)
 	switch cause := context.Cause(ctx); {
-	case errors.Is(cause, errSlow):
+	case errors.Is(cause, errSlow): // just when it began
+		return c.unreachable(ctx, err)
+	case errors.Is(cause, errSilent):
 		return &Error{Kind: KindSlow, cause: cause, text: fmt.Sprintf(
 			"%s has been silent for %v: look whether curfewd is stopped", c.at.text, silenceMax)}
 	case cause != nil:

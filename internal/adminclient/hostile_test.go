@@ -75,6 +75,21 @@ func TestClient_NotCurfew(t *testing.T) {
 	}
 }
 
+// What is of another type than it should be is named.
+func TestClient_WrongType(t *testing.T) {
+	for body, part := range map[string]string{
+		`[1,2]`:         "(what it sent is an array)",
+		`"x"`:           "(what it sent is a string)",
+		`{"pid":{}}`:    `("pid" is an object)`,
+		`{"expiry":[]}`: `("expiry" is an array)`,
+	} {
+		s := answering(t, says(200, "application/json", body))
+		c := client(t, adminclient.Options{Address: s.URL})
+		_, err := c.Status(t.Context())
+		wantErr(t, err, adminclient.KindForeign, part)
+	}
+}
+
 // calls are all that a client can ask.
 func calls(c *adminclient.Client) map[string]func(context.Context) error {
 	return map[string]func(context.Context) error{
@@ -308,6 +323,10 @@ func TestNew_Addresses(t *testing.T) {
 		":8080":                       "http://127.0.0.1:8080",
 		"0.0.0.0:8080":                "http://127.0.0.1:8080",
 		"[::]:8080":                   "http://[::1]:8080",
+		"http://0.0.0.0:8080":         "http://127.0.0.1:8080",
+		"http://[::]:8080/x":          "http://[::1]:8080/x",
+		"http://[::]":                 "http://[::1]",
+		"https://0.0.0.0":             "https://127.0.0.1",
 		"[::1]:8080":                  "http://[::1]:8080",
 		"localhost:8080":              "http://localhost:8080",
 		"admin.example:80":            "http://admin.example:80",
@@ -341,6 +360,14 @@ func TestNew_Addresses(t *testing.T) {
 		"http://h?token=hunter2":  "leave out ?",
 		"http://h#x":              "leave out ?",
 		"http://u:hunter2@h:bad/": "no URL",
+		"u:hunter2@h:80":          "--admin-token-file",
+		"hunter2@h:80":            "--admin-token-file",
+		"u:hunter2@h":             "--admin-token-file",
+		"//u:hunter2@h:80":        "--admin-token-file",
+		"http:/u:hunter2@h:80":    "--admin-token-file",
+		"u:hunter2@http://h":      "u is no scheme",
+		"://u:hunter2@h":          "no URL",
+		"/run/a@b.sock":           "unix:/run/a@b.sock",
 		"\x1b[2J":                 `\x1b[2J`,
 	} {
 		_, err := adminclient.New(adminclient.Options{Address: given})
