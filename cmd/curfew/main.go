@@ -7,6 +7,7 @@
 //	curfew sessions ls|show|touch|send|kick [flags]
 //	curfew users kick [flags] USER
 //	curfew completion bash|zsh|fish|powershell
+//	curfew version
 //
 // `curfew help` lists the commands, `curfew COMMAND --help` their flags and exit codes.
 package main

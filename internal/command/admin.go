@@ -261,7 +261,7 @@ func oneLine(body json.RawMessage) []byte {
 // print writes to standard output.
 func (o *operation) print(text string) error {
 	if _, err := io.WriteString(o.p.Stdout, text); err != nil {
-		return fmt.Errorf("the output cannot be written: %w", cause(err))
+		return unwritten(err)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -39,9 +40,13 @@ const exitUsage = 2
 
 // Run runs one command and gives its exit code. What went wrong is on Stderr.
 func Run(ctx context.Context, p Process) int {
-	root := newRoot(p)
+	out := &checkedOutput{w: p.Stdout}
+	root := newRoot(p, out)
 	root.SetArgs(guardIDs(append([]string{}, p.Args...))) // nil would be those of the process
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = unwritten(out.err)
+	}
 	if err == nil {
 		return 0
 	}
@@ -58,7 +63,27 @@ func Run(ctx context.Context, p Process) int {
 	return exitUsage
 }
 
-func newRoot(p Process) *cobra.Command {
+// checkedOutput is an output for cobra, which does not tell when its help cannot be written.
+type checkedOutput struct {
+	w   io.Writer
+	err error // the first
+}
+
+// Write writes until that fails. It never says so.
+func (o *checkedOutput) Write(b []byte) (int, error) {
+	if o.err == nil {
+		_, o.err = o.w.Write(b)
+	}
+	return len(b), nil
+}
+
+// unwritten is the error of a standard output that could not be written.
+func unwritten(err error) error {
+	return fmt.Errorf("the output cannot be written: %w", cause(err))
+}
+
+// newRoot is `curfew`, whose help, version and completions go to out.
+func newRoot(p Process, out io.Writer) *cobra.Command {
 	root := &cobra.Command{
 		Use:           "curfew",
 		Short:         "Load-test and judge WebSocket servers, and operate curfewd",
@@ -74,13 +99,13 @@ func newRoot(p Process) *cobra.Command {
 		RunE: func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(p.Stdin)
-	root.SetOut(p.Stdout)
+	root.SetOut(out)
 	root.SetErr(p.Stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return fmt.Errorf("%w: see `%s --help`", err, c.CommandPath())
 	})
 	root.AddCommand(newLoad(p), newConform(p), newStatus(p), newTop(p), newSessions(p), newUsers(p),
-		newEvents(p), newDrain(p), newLogLevel(p))
+		newEvents(p), newDrain(p), newLogLevel(p), newVersion(p))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, c := range root.Commands() {
@@ -93,6 +118,21 @@ func newRoot(p Process) *cobra.Command {
 	}
 	completeFlags(root)
 	return root
+}
+
+// newVersion is `curfew version`.
+func newVersion(p Process) *cobra.Command {
+	return &cobra.Command{
+		Use:               "version",
+		Short:             "Show of which version this is",
+		Args:              noArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_, err := fmt.Fprintf(c.OutOrStdout(), "curfew %s %s %s/%s\n", p.Version,
+				runtime.Version(), runtime.GOOS, runtime.GOARCH)
+			return err
+		},
+	}
 }
 
 // showHelp shows the help of the command that the arguments name.

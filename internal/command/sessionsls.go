@@ -103,7 +103,8 @@ func (f *lsFlags) list(ctx context.Context, o *operation) error {
 		return l.closeArray()
 	}
 	if !o.json && l.n == 0 {
-		o.say("there are no such sessions")
+		such := note(f.query.State != "" || f.query.User != "", "such ")
+		o.say("there are no %ssessions", such)
 	}
 	if more && !o.json {
 		o.say("there are more: --limit or --all shows them")

@@ -95,7 +95,7 @@ func TestRelease_HoldsWhatItMust(t *testing.T) {
 			}
 		}
 	}
-	for _, args := range [][]string{{"curfewd", "version"}, {"curfew", "--version"}} {
+	for _, args := range [][]string{{"curfewd", "version"}, {"curfew", "version"}} {
 		out, err := exec.Command(filepath.Join(path, args[0]), args[1:]...).CombinedOutput()
 		if err != nil || !strings.Contains(string(out), releaseVersion) {
 			t.Errorf("%s says %q (%v), want the version", args, out, err)
