@@ -43,7 +43,7 @@ func (f *adminFlags) addAdmin(c *cobra.Command) {
 		"`ADDRESS` of the admin API: a URL, HOST:PORT or unix:PATH (environment: CURFEW_ADMIN;\n"+
 			"else "+adminclient.DefaultAddress+")")
 	flags.StringVar(&f.tokenFile, "admin-token-file", "",
-		"`FILE` whose first line is the token (environment: CURFEW_ADMIN_TOKEN_FILE)")
+		"`FILE` whose first token is shown, one a line (environment: CURFEW_ADMIN_TOKEN_FILE)")
 	flags.StringVar(&f.token, "admin-token", "",
 		"the `TOKEN` itself, which others may see in the list of processes\n"+
 			"(environment: CURFEW_ADMIN_TOKEN, which they do not)")
@@ -144,7 +144,11 @@ func (f *adminFlags) findToken(p Process) (token, from string, err error) {
 // tokenFileMax bounds what is read of a file of tokens.
 const tokenFileMax = 1 << 20
 
-// readToken is the first token of a file such as the daemon has: one a line.
+// byteOrderMark is what some editors begin a file with.
+const byteOrderMark = "\ufeff"
+
+// readToken is the first token of a file such as the daemon has: one a line, where blank lines and
+// those that begin with # do not count.
 func readToken(file string) (string, error) {
 	b, err := os.Open(file)
 	if err != nil {
@@ -152,14 +156,18 @@ func readToken(file string) (string, error) {
 	}
 	defer func() { _ = b.Close() }() // nothing was written
 	lines := bufio.NewScanner(io.LimitReader(b, tokenFileMax))
-	for lines.Scan() {
-		if token := strings.TrimSpace(lines.Text()); token != "" {
+	for first := true; lines.Scan(); first = false {
+		token := lines.Text()
+		if first {
+			token = strings.TrimPrefix(token, byteOrderMark)
+		}
+		if token = strings.TrimSpace(token); token != "" && token[0] != '#' {
 			return token, nil
 		}
 	}
 	err = lines.Err()
 	if errors.Is(err, bufio.ErrTooLong) {
-		return "", fmt.Errorf("%s holds no token: its first line is too long for one", file)
+		return "", fmt.Errorf("%s holds no token: a line of it is too long for one", file)
 	}
 	if err != nil {
 		return "", fmt.Errorf("%s cannot be read: %w", file, cause(err))

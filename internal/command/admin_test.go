@@ -380,7 +380,7 @@ func TestAdmin_Usage(t *testing.T) {
 		{"status --admin-token-file " + dir + "/none", "none cannot be read: no such file"},
 		{"status --admin-token-file " + empty, "holds no token"},
 		{"status --admin-token é", "--admin-token: a token is visible ASCII"},
-		{"status --admin-token-file " + long, "first line is too long for one"},
+		{"status --admin-token-file " + long, "a line of it is too long for one"},
 		{"status --admin-token-file " + spaced, "--admin-token-file: a token is visible ASCII"},
 		{"status --admin-ca " + empty, "--admin-ca: " + empty + " holds no certificate"},
 		{"sessions", "wants one of kick, ls, send, show, touch"},
@@ -442,7 +442,7 @@ func TestAdmin_Usage(t *testing.T) {
 // The token comes from where it was said, and a flag beats the environment.
 func TestAdmin_Token(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(file, []byte("\n  first \nsecond\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("\ufeff# of ops\n\n  #\n  first \nsecond\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var shown string
