@@ -279,7 +279,11 @@ func bar(part float64) rune {
 // the one that time is in. Where they do not fit, neighbours share a cell.
 func levelLine(w *adminclient.WheelLevel, width int) line {
 	count := screen.Short(float64(w.Entries))
-	l := line{{fmt.Sprintf("%*s ", labelWidth-1, screen.Millis(w.SlotMillis)), dim}}
+	slot := screen.Millis(w.SlotMillis)
+	if w.SlotMillis >= 60_000 {
+		slot = screen.Span(screen.Seconds(w.SlotMillis / 1000))
+	}
+	l := line{{fmt.Sprintf("%*s ", labelWidth-1, slot), dim}}
 	room := len(w.Slots)
 	if width > 0 {
 		room = min(room, width-labelWidth-1-1-len("12345"))

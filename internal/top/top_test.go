@@ -612,3 +612,16 @@ func TestOnce_Errors(t *testing.T) {
 		}
 	}
 }
+
+// What a slot of a coarse level spans is told in units that people know, in its column.
+func TestLevelLine_Slots(t *testing.T) {
+	for ms, want := range map[float64]string{
+		10: "   10.0ms ", 40_960: "    41.0s ", 2_621_440: "   43m41s ",
+		10_737_418_240: "  124d06h ", 9_223_372_036_854.775: "106751d23h ",
+	} {
+		l := levelLine(&adminclient.WheelLevel{SlotMillis: ms, Entries: 1, Slots: []int{1}}, 0)
+		if l[0].text != want {
+			t.Errorf("slots of %v ms: %q, want %q", ms, l[0].text, want)
+		}
+	}
+}
