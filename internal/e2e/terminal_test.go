@@ -61,15 +61,22 @@ func (x *terminal) text() string {
 // wait waits until something holds of what is on the screen.
 func (x *terminal) wait(what string, holds func(text string) bool) {
 	x.t.Helper()
-	for deadline := time.After(patience); ; {
-		text := x.text()
-		if holds(text) {
-			return
+	if text, ok := x.within(patience, holds); !ok {
+		x.t.Fatalf("the terminal never shows %s, but\n%s", what, text)
+	}
+}
+
+// within waits as long at most, and gives what was on the screen last.
+func (x *terminal) within(d time.Duration, holds func(text string) bool) (text string, ok bool) {
+	x.t.Helper()
+	for late := time.After(d); ; {
+		if text = x.text(); holds(text) {
+			return text, true
 		}
 		select {
 		case <-time.After(look):
-		case <-deadline:
-			x.t.Fatalf("the terminal never shows %s, but\n%s", what, text)
+		case <-late:
+			return text, false
 		}
 	}
 }

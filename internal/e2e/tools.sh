@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs what the end-to-end tests drive: npm's ws at the version of package-lock.json, and from
-# the distribution python3-websockets, HAProxy, Chromium, Prometheus, systemd, buildah and tmux. A
-# release of Debian pins those as far as it can: all get fixes only, but Chromium, which follows its
-# upstream. What is there already is left alone, so that a second run needs no network. Debian 12's
-# Node is too old for the client library; then one of npm's stands in DIR.
+# the distribution python3-websockets, HAProxy, Chromium, Prometheus, systemd, buildah, tmux and
+# shells. A release of Debian pins those as far as it can: all get fixes only, but Chromium, which
+# follows its upstream. What is there already is left alone, so that a second run needs no network.
+# Debian 12's Node is too old for the client library; then one of npm's stands in DIR.
 #
 # usage: internal/e2e/tools.sh DIR
 #
@@ -40,6 +40,10 @@ command -v npm >/dev/null || packages+=(nodejs npm)
 find_program haproxy >/dev/null || packages+=(haproxy)
 find_program chromium >/dev/null || packages+=(chromium)
 find_program tmux >/dev/null || packages+=(tmux)
+# The shells that complete; bash does by a package of its own.
+find_program zsh >/dev/null || packages+=(zsh)
+find_program fish >/dev/null || packages+=(fish)
+[ -e /usr/share/bash-completion/bash_completion ] || packages+=(bash-completion)
 # What the packaging is tried with: a systemd that the tests boot, and a builder of images.
 find_program systemd-analyze >/dev/null || packages+=(systemd)
 find_program buildah >/dev/null || packages+=(buildah)
@@ -119,5 +123,5 @@ fi
 echo "e2e-tools: $("$dir/bin/haproxy" -v | head -n 1)"
 echo "e2e-tools: $(systemd-analyze --version | head -n 1), $(buildah --version)"
 echo "e2e-tools: $("$dir/bin/chromium" --version 2>/dev/null)"
-echo "e2e-tools: $("$dir/bin/tmux" -V)"
+echo "e2e-tools: $("$dir/bin/tmux" -V), $(zsh --version), $(fish --version)"
 echo "e2e-tools: $("$dir/bin/promtool" --version 2>&1 | head -n 1)"
