@@ -442,7 +442,8 @@ func TestAdmin_Usage(t *testing.T) {
 // The token comes from where it was said, and a flag beats the environment.
 func TestAdmin_Token(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "tokens")
-	if err := os.WriteFile(file, []byte("\ufeff# of ops\n\n  #\n  first \nsecond\n"), 0o600); err != nil {
+	tokens := []byte("\ufeff# of ops\n\n  #\n  first \nsecond\n")
+	if err := os.WriteFile(file, tokens, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var shown string

@@ -81,7 +81,8 @@ func newConform(p Process) *cobra.Command {
 		"further header field of each handshake, `'NAME: VALUE'` (repeatable)")
 	flags.StringVar(&f.token, "token", "", "`SECRET` to send as Authorization: Bearer (the list "+
 		"of processes shows it: rather --token-file)")
-	flags.StringVar(&f.tokenFile, "token-file", "", "`FILE` whose first token, one a line, is that secret")
+	flags.StringVar(&f.tokenFile, "token-file", "",
+		"`FILE` whose first token, one a line, is that secret")
 	flags.IntVar(&f.parallel, "parallel", 16, "`N` cases run side by side, 1 to 256")
 	flags.DurationVar(&f.timeout, "timeout", 900*time.Millisecond,
 		"silence after which what is missing is not coming, 50ms to 10s")
