@@ -556,6 +556,17 @@ func TestAdmin_Completion(t *testing.T) {
 			t.Errorf("%s completes to %q, want %q", tt.args, got.stdout, tt.want)
 		}
 	}
+	for args, want := range map[string]string{ // a dash may begin an ID, and two a flag
+		"sessions show -ba":       "AK0bXY7Hqpm1X3aRQ2KzqvV3zJ0uH4nT\t",
+		"sessions ls --sort -cr":  "created_at\n-created_at\n",
+		"sessions show --admin-c": "--admin-ca\t",
+		"sessions show -o":        "-o\t",
+	} {
+		got := a.run(t, "", append([]string{"__complete"}, strings.Fields(args)...)...)
+		if !strings.HasPrefix(got.stdout, want) || got.code != 0 {
+			t.Errorf("%s completes to %q, want %q", args, got.stdout, want)
+		}
+	}
 	got := curfew(t, "__complete", "sessions", "show", "--admin", closedAddress(t), "")
 	if got.code != 0 || got.stdout[0] != ':' {
 		t.Errorf("without a daemon: %+v", got)

@@ -17,6 +17,10 @@ const idGuard = "\x00"
 // looks like that.
 var dashedID = regexp.MustCompile(`^-[A-Za-z0-9_-]{31}$`)
 
+// dashedPart is the beginning of such an ID, or of an order such as -deadline, where a shell asks
+// how it goes on. Two dashes begin a flag.
+var dashedPart = regexp.MustCompile(`^-[A-Za-z0-9_][A-Za-z0-9_-]{1,30}$`)
+
 // guardIDs keeps IDs that begin with a dash from being taken for flags where sessions are named.
 func guardIDs(args []string) []string {
 	// Flags may stand before the command that has them.
@@ -31,6 +35,10 @@ func guardIDs(args []string) []string {
 		if dashedID.MatchString(arg) {
 			guarded[i] = idGuard + arg
 		}
+	}
+	last := len(guarded) - 1
+	if strings.HasPrefix(guarded[0], "__complete") && dashedPart.MatchString(guarded[last]) {
+		guarded[last] = idGuard + guarded[last]
 	}
 	return guarded
 }
