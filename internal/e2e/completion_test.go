@@ -132,7 +132,8 @@ func TestCompletion(t *testing.T) {
 			}
 			x := openTerminal(t, 150, 50, fmt.Sprintf("cd %s && exec env HOME=%[1]s "+
 				"ZDOTDIR=%[1]s XDG_CONFIG_HOME=%[1]s XDG_DATA_HOME=%[1]s LANG=C.UTF-8 "+
-				"PATH=%s:$PATH CURFEW_ADMIN=%s %s", dir, filepath.Dir(curfew), d.admin, shell.start))
+				"PATH=%s:$PATH CURFEW_ADMIN=%s %s", dir, filepath.Dir(curfew), d.admin,
+				shell.start))
 			s := typing{x, shell.name}
 			s.shows(prompt)
 			s.offers(ids)
@@ -153,7 +154,8 @@ func (s typing) offers(ids []string) {
 	s.completes("curfew events --type=ex", 1, prompt+" curfew events --type=expire")
 	s.completes("curfew log-level de", 1, prompt+" curfew log-level debug")
 	s.completes("curfew sessions touch ", 2, append(slices.Clone(ids), "live ada")...)
-	s.completes("curfew sessions show "+ids[0][:8], 1, prompt+" curfew sessions show "+ids[0])
+	id := ids[slices.IndexFunc(ids, func(id string) bool { return !strings.HasPrefix(id, "--") })]
+	s.completes("curfew sessions show "+id[:8], 1, prompt+" curfew sessions show "+id)
 	// The keys that follow would expand what a shell expands on its line.
 	s.completes("curfew users kick ", 3, prompt+" curfew users kick ada")
 	s.completes("curfew sessions ls --user ", 3, prompt+" curfew sessions ls --user ada")
