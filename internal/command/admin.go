@@ -294,8 +294,7 @@ func (o *operation) width() int {
 
 // interactive says whether somebody can be asked.
 func (o *operation) interactive() bool {
-	f, ok := o.p.Stdin.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
+	return isTerminal(o.p.Stdin)
 }
 
 // confirm asks whether to do something, where there is somebody to ask, and gives an error where

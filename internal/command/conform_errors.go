@@ -59,11 +59,12 @@ func beforeQuery(rest string) string {
 	return rest
 }
 
-// cause is what an error says without the URL, the address or the file that it is about.
+// cause is what an error says without the URL, the address or the files that it is about.
 func cause(err error) error {
 	var inURL *url.Error
 	var op *net.OpError
 	var path *os.PathError
+	var link *os.LinkError
 	var call *os.SyscallError
 	switch {
 	case errors.As(err, &inURL):
@@ -72,6 +73,8 @@ func cause(err error) error {
 		return cause(op.Err)
 	case errors.As(err, &path):
 		return path.Err
+	case errors.As(err, &link):
+		return link.Err
 	case errors.As(err, &call):
 		return call.Err
 	}

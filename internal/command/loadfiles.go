@@ -48,22 +48,9 @@ func openOutput(flag, name string, write func(io.Writer, *result.Result) error) 
 		o.temp, err = os.CreateTemp(filepath.Dir(o.name), "."+filepath.Base(o.name)+"-*")
 	}
 	if err != nil {
-		return nil, fmt.Errorf("--%s: %s cannot be written: %w", flag, name, reason(err))
+		return nil, fmt.Errorf("--%s: %s cannot be written: %w", flag, name, cause(err))
 	}
 	return o, nil
-}
-
-// reason is what the system said, without the name of a file that nobody has heard of.
-func reason(err error) error {
-	var of *os.PathError
-	if errors.As(err, &of) {
-		return of.Err
-	}
-	var between *os.LinkError
-	if errors.As(err, &between) {
-		return between.Err
-	}
-	return err
 }
 
 // finish writes the file and puts it where it belongs.
@@ -79,7 +66,7 @@ func (o *output) finish(r *result.Result) error {
 	}
 	if err != nil {
 		o.discard()
-		return fmt.Errorf("--%s: %s cannot be written: %w", o.flag, o.name, reason(err))
+		return fmt.Errorf("--%s: %s cannot be written: %w", o.flag, o.name, cause(err))
 	}
 	o.temp = nil
 	return nil

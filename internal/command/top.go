@@ -84,8 +84,8 @@ func (f *topFlags) show(ctx context.Context, o *operation) error {
 	return nil
 }
 
-// isTerminal says whether an output is one.
-func isTerminal(w any) bool {
-	f, ok := w.(*os.File)
+// isTerminal says whether an input or an output is one.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
