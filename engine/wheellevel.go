@@ -8,7 +8,7 @@ import (
 
 // WheelLevel is one level of the timing wheel, all shards together.
 type WheelLevel struct {
-	Slot    time.Duration // What one slot spans.
+	Slot    time.Duration // What one slot spans, or the longest Duration.
 	Cursor  int           // The slot that time is in, from 0.
 	Entries int           // Stale ones included, and those that have come up.
 	Slots   []int         // Entries that have not come up, by slot.
