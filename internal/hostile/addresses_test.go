@@ -117,7 +117,7 @@ func TestAddresses_ProxyHeaders(t *testing.T) {
 	}
 	addresses := "\x0a\x00\x00\x01\x7f\x00\x00\x01\x04\xd2\x1f\x90"
 	eachMode(t, setup{args: []string{
-		"--proxy-protocol", attacker, "--hello-timeout", "1s",
+		"--proxy-protocol", attacker, "--hello-timeout", "2s",
 	}}, func(d *daemon) {
 		t := d.t
 		for _, c := range []struct {

@@ -46,7 +46,7 @@ func TestStarving_ByNewcomers(t *testing.T) {
 // messages are answered all the time.
 func TestStarving_ByOneWhoseCallsTakeTooLong(t *testing.T) {
 	const calls, rounds = 8, 4
-	eachMode(t, setup{app: true, args: []string{"--backend-timeout", "500ms"}}, func(d *daemon) {
+	eachMode(t, setup{app: true, args: []string{"--backend-timeout", "2s"}}, func(d *daemon) {
 		t := d.t
 		d.app.behave(func(_ http.ResponseWriter, q *question) bool {
 			if q.tool() == "slow" {

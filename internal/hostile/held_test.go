@@ -19,7 +19,7 @@ func TestApplication_ConnectHangs(t *testing.T) {
 	unavailable := `text {"op":"hello_ack","ok":false,"error":"unavailable"}, ` +
 		"close 1013 unavailable"
 	eachMode(t, setup{app: true, asks: true, args: []string{
-		"--backend-timeout", "1s", "--hello-timeout", "2s",
+		"--backend-timeout", "2s", "--hello-timeout", "10s",
 	}}, func(d *daemon) {
 		t := d.t
 		var asleep atomic.Bool

@@ -88,7 +88,7 @@ func fillReplay(addr string, frames, size int) (id string, err error) {
 func TestReplay_NeverReading(t *testing.T) {
 	const clients = 6
 	eachMode(t, setup{args: []string{
-		"--ping-interval", "500ms", "--ping-timeout", "500ms",
+		"--ping-interval", "1s", "--ping-timeout", "1s",
 	}}, func(d *daemon) {
 		t := d.t
 		var flood sync.WaitGroup

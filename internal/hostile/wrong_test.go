@@ -223,7 +223,7 @@ func canCallGood(p *peer) bool {
 func TestApplication_TakesTooLong(t *testing.T) {
 	const clients = 20
 	eachMode(t, setup{app: true, asks: true, args: []string{
-		"--backend-timeout", "300ms",
+		"--backend-timeout", "1s",
 	}}, func(d *daemon) {
 		t := d.t
 		var asleep atomic.Bool
