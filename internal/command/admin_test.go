@@ -3,7 +3,6 @@ package command
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,27 +15,8 @@ import (
 	"testing"
 
 	"github.com/curfew-go/curfew/internal/adminclient"
+	"github.com/curfew-go/curfew/internal/goldentest"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
-
-// golden compares text with what a file of testdata holds.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
 
 // fakeAPI is the admin API with fixed answers: what a daemon at one moment would say.
 type fakeAPI struct {
@@ -178,7 +158,7 @@ func TestAdmin_Tables(t *testing.T) {
 		}
 		fmt.Fprintf(&all, "exit code %d\n\n", got.code)
 	}
-	golden(t, "tables.golden", strings.ReplaceAll(all.String(), hostileID, "HOSTILE"))
+	goldentest.Check(t, "testdata/tables.golden", strings.ReplaceAll(all.String(), hostileID, "HOSTILE"))
 	if a.mu.agent != "curfew/v1.2.3" {
 		t.Errorf("User-Agent %q", a.mu.agent)
 	}
@@ -617,5 +597,5 @@ func TestAdmin_TopOnce(t *testing.T) {
 	if got.code != 0 {
 		t.Errorf("top: %+v", got)
 	}
-	golden(t, "top.golden", got.stdout)
+	goldentest.Check(t, "testdata/top.golden", got.stdout)
 }

@@ -2,14 +2,13 @@ package config
 
 import (
 	"encoding/json"
-	"flag"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the table of settings into docs/configuration.md")
+	"github.com/curfew-go/curfew/internal/goldentest"
+)
 
 func TestExplain_JSON(t *testing.T) {
 	for _, args := range [][]string{
@@ -71,20 +70,11 @@ func TestDocs_TableOfSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	head, rest, ok := strings.Cut(string(page), begin)
-	table, tail, ok2 := strings.Cut(rest, end)
+	_, tail, ok2 := strings.Cut(rest, end)
 	if !ok || !ok2 {
 		t.Fatalf("%s lacks the marks of the table", path)
 	}
-	want := settingsTable(load(t).Settings())
-	if *update {
-		if err := os.WriteFile(path, []byte(head+begin+want+end+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if table != want {
-		t.Errorf("%s is not as the settings are: go test ./internal/config -run Docs -update", path)
-	}
+	goldentest.Check(t, path, head+begin+settingsTable(load(t).Settings())+end+tail)
 }
 
 func settingsTable(all []Setting) string {

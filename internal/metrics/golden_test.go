@@ -2,7 +2,6 @@ package metrics
 
 import (
 	"bytes"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -14,39 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-)
 
-var update = flag.Bool("update", false, "write the golden scrape and docs/metrics.md anew")
+	"github.com/curfew-go/curfew/internal/goldentest"
+)
 
 const (
 	goldenFile = "testdata/scrape.txt"
 	pageFile   = "../../docs/metrics.md"
 )
-
-// same compares a text with that of a file, or writes it there.
-func same(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got == string(want) {
-		return
-	}
-	wanted := strings.Split(string(want), "\n")
-	for i, line := range strings.Split(got, "\n") {
-		if i >= len(wanted) || line != wanted[i] {
-			t.Fatalf("%s:%d: there should be %q; "+
-				"go test ./internal/metrics -update writes it anew", file, i+1, line)
-		}
-	}
-	t.Fatalf("%s: there are more lines than there should be", file)
-}
 
 // gather is what a collector of a source gives, checked by the library.
 func gather(t *testing.T, s Source) []*dto.MetricFamily {
@@ -77,7 +51,7 @@ func ownText(t *testing.T, s Source) string {
 	return b.String()
 }
 
-func TestScrape_IsGolden(t *testing.T) { same(t, goldenFile, ownText(t, fixed(t))) }
+func TestScrape_IsGolden(t *testing.T) { goldentest.Check(t, goldenFile, ownText(t, fixed(t))) }
 
 // All series are there before anything has happened, so that nothing is missed of their rates.
 func TestScrape_HasAllSeriesFromTheFirstOn(t *testing.T) {
@@ -133,7 +107,7 @@ func TestScrape_HidesNothingAndNamesNothingUnknown(t *testing.T) {
 }
 
 // The page lists every metric with what it means.
-func TestPage_ListsAllMetrics(t *testing.T) { same(t, pageFile, page(t)) }
+func TestPage_ListsAllMetrics(t *testing.T) { goldentest.Check(t, pageFile, page(t)) }
 
 func page(t *testing.T) string {
 	t.Helper()

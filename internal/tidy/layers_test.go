@@ -53,6 +53,7 @@ var layers = map[string]layer{
 			"internal/load/compare", "internal/load/result", "internal/conform",
 			"internal/adminclient", "internal/screen", "internal/top",
 		},
+		tests: []string{"internal/goldentest"},
 		external: map[string]string{
 			"github.com/spf13/cobra":                  "commands, flags and completions",
 			"github.com/spf13/pflag":                  "the flags of cobra",
@@ -86,6 +87,7 @@ var layers = map[string]layer{
 	},
 	"internal/metrics": {
 		house: []string{"internal/gateway", "internal/netloop", "internal/backend", "engine"},
+		tests: []string{"internal/goldentest"},
 		external: map[string]string{
 			"github.com/prometheus/client_golang": "what Prometheus reads",
 			"github.com/prometheus/client_model":  "a histogram with both kinds of buckets",
@@ -104,6 +106,7 @@ var layers = map[string]layer{
 	"internal/uplot": {why: "the files of somebody else, and nothing of ours"},
 	"internal/config": {
 		house:    []string{"internal/realip"},
+		tests:    []string{"internal/goldentest"},
 		external: map[string]string{"go.yaml.in/yaml/v3": "the configuration file"},
 	},
 	"internal/gateway": {
@@ -231,6 +234,7 @@ var layers = map[string]layer{
 	},
 	"internal/top": {
 		house: []string{"internal/adminclient", "internal/screen"},
+		tests: []string{"internal/goldentest"},
 		external: map[string]string{
 			"charm.land/bubbletea/v2": "keys, and drawing what changed, on any terminal",
 		},
@@ -294,7 +298,8 @@ var layers = map[string]layer{
 		why:   "it knows servers by their command line and their wire, ours too",
 	},
 
-	"internal/tidy": {},
+	"internal/goldentest": {},
+	"internal/tidy":       {},
 	"internal/hostile": {
 		tests: []string{
 			"internal/server", "internal/config", "internal/netloop/netlooptest",

@@ -4,14 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -21,10 +19,9 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"github.com/curfew-go/curfew/internal/adminclient"
+	"github.com/curfew-go/curfew/internal/goldentest"
 	"github.com/curfew-go/curfew/internal/screen"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 var epoch = time.Date(2026, 5, 4, 3, 0, 0, 0, time.UTC)
 
@@ -167,37 +164,19 @@ func text(m *model) string {
 	return strings.ReplaceAll(m.frame(m.width, m.height), m.client.Address(), "URL")
 }
 
-// golden compares text with what a file of testdata holds.
-func golden(t *testing.T, name, got string) {
-	t.Helper()
-	file := filepath.Join("testdata", name)
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got != string(want) {
-		t.Errorf("%s: got\n%s\nwant\n%s", name, got, want)
-	}
-}
-
 func TestFrames(t *testing.T) {
 	for _, size := range [][2]int{{60, 15}, {80, 24}, {120, 40}, {200, 60}, {30, 8}, {20, 3}} {
 		m, _ := newModel(t, size[0], size[1])
 		fill(t, m)
-		golden(t, fmt.Sprintf("frame-%dx%d.golden", size[0], size[1]), text(m)+"\n")
+		goldentest.Check(t, fmt.Sprintf("testdata/frame-%dx%d.golden", size[0], size[1]), text(m)+"\n")
 	}
 	m, _ := newModel(t, 80, 24)
 	fill(t, m)
 	press(m, "?")
-	golden(t, "help.golden", text(m)+"\n")
+	goldentest.Check(t, "testdata/help.golden", text(m)+"\n")
 	press(m, "?", "down", "down")
 	m.detail = &m.list.page.Sessions[2]
-	golden(t, "detail.golden", text(m)+"\n")
+	goldentest.Check(t, "testdata/detail.golden", text(m)+"\n")
 	m.detail = nil
 	press(m, "k")
 	m.status.Drain = &adminclient.Drain{
@@ -205,7 +184,7 @@ func TestFrames(t *testing.T) {
 		Remaining: 250,
 	}
 	m.status.State = adminclient.StateDraining
-	golden(t, "question.golden", text(m)+"\n")
+	goldentest.Check(t, "testdata/question.golden", text(m)+"\n")
 }
 
 // In every size, and in every state, a frame has as many lines as the terminal, none too wide, and
