@@ -10,6 +10,7 @@ import (
 
 	"github.com/curfew-go/curfew/internal/load"
 	"github.com/curfew-go/curfew/internal/load/result"
+	"github.com/curfew-go/curfew/internal/screen"
 )
 
 // nameWidth is that of the first column of the table.
@@ -211,11 +212,11 @@ func (t *table) server(r *result.Result) {
 	}
 	t.row("server", "CPU %s a message, %s a connection, %.1f %% of one core",
 		micros(s.CPUPerMessage), micros(s.CPUPerConnect), s.CPUPercent)
-	t.row("", "memory grew by %s a connection, to %s", size(s.BytesPerConn),
-		size(float64(s.RSSBytes)))
+	t.row("", "memory grew by %s a connection, to %s", screen.Bytes(s.BytesPerConn),
+		screen.Bytes(float64(s.RSSBytes)))
 	if s.KernelPerConn > 0 {
 		t.row("", "kernel memory %s a connection, of the whole machine and both sides",
-			size(s.KernelPerConn))
+			screen.Bytes(s.KernelPerConn))
 	}
 	if s.DescriptorsAtMax > 0 {
 		t.row("", "%d descriptors, %d at most", s.Descriptors, s.DescriptorsAtMax)
@@ -249,40 +250,4 @@ func seconds(s float64) string { return short(time.Duration(s * float64(time.Sec
 func micros(us float64) string { return short(time.Duration(us * float64(time.Microsecond))) }
 
 // short is a duration in three digits.
-func short(d time.Duration) string {
-	in := func(unit time.Duration, name string) string {
-		v := float64(d) / float64(unit)
-		switch {
-		case v < 9.995:
-			return fmt.Sprintf("%.2f%s", v, name)
-		case v < 99.95:
-			return fmt.Sprintf("%.1f%s", v, name)
-		}
-		return fmt.Sprintf("%.0f%s", v, name)
-	}
-	switch {
-	case d == 0:
-		return "0"
-	case d < time.Millisecond:
-		return in(time.Microsecond, "µs")
-	case d < time.Second:
-		return in(time.Millisecond, "ms")
-	}
-	return in(time.Second, "s")
-}
-
-// size is a number of bytes in three digits.
-func size(bytes float64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	for bytes >= 1024 && len(units) > 1 {
-		bytes /= 1024
-		units = units[1:]
-	}
-	if bytes < 10 && units[0] != "B" {
-		return fmt.Sprintf("%.2f %s", bytes, units[0])
-	}
-	if bytes < 100 && units[0] != "B" {
-		return fmt.Sprintf("%.1f %s", bytes, units[0])
-	}
-	return fmt.Sprintf("%.0f %s", bytes, units[0])
-}
+func short(d time.Duration) string { return screen.Millis(d.Seconds() * 1e3) }
