@@ -40,16 +40,6 @@ func Safe(text string, columns int) string {
 	return Cut(b.String(), columns)
 }
 
-// IsPlain says whether Safe would show a text as it is.
-func IsPlain(text string) bool {
-	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == '\\' {
-			return false
-		}
-	}
-	return true
-}
-
 // Cut is a text of at most so many columns; 0: of any number. What is cut away is marked.
 func Cut(text string, columns int) string {
 	if columns <= 0 || utf8.RuneCountInString(text) <= columns {
