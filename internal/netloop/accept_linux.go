@@ -155,11 +155,8 @@ func (l *loop) accept(li *listener) {
 	if li.fd < 0 || li.resting() {
 		return
 	}
-	fleet := &l.srv.fleet
 	for range li.batch {
-		fleet.accepting.RLock()
-		fd, peer, err := poll.Accept(li.fd)
-		fleet.accepting.RUnlock()
+		fd, peer, err := l.srv.fleet.accept(li.fd)
 		switch {
 		case err == nil:
 			l.add(fd, peer)
@@ -179,6 +176,13 @@ func (l *loop) accept(li *listener) {
 	li.batch = min(2*li.batch, acceptsMax)
 }
 
+// accept takes one connection, while no loop gives away a descriptor for another.
+func (f *fleet) accept(listener int) (fd int, peer netip.AddrPort, err error) {
+	f.accepting.RLock()
+	defer f.accepting.RUnlock()
+	return poll.Accept(listener)
+}
+
 // takeQueue takes in those who wait to be accepted, so that closing the listener cuts off nobody
 // without an answer.
 func (li *listener) takeQueue(l *loop) {
@@ -186,11 +190,8 @@ func (li *listener) takeQueue(l *loop) {
 		return
 	}
 	dropNewcomersOf(li.fd)
-	fleet := &l.srv.fleet
 	for range queueMax {
-		fleet.accepting.RLock()
-		fd, peer, err := poll.Accept(li.fd)
-		fleet.accepting.RUnlock()
+		fd, peer, err := l.srv.fleet.accept(li.fd)
 		switch {
 		case err == nil:
 			l.add(fd, peer)
