@@ -112,19 +112,25 @@ func TestManager_HearsTheWholeLife(t *testing.T) {
 	})
 }
 
-// That a reload was refused is still to be seen when the manager is next told how many there are.
-func TestManager_HearsOfOldSettings(t *testing.T) {
-	t.Parallel()
-	g, err := gateway.New(gateway.Options{
-		Net: netloop.Options{
-			Paths: []string{"/ws"}, HelloTimeout: time.Minute, PingTimeout: time.Minute,
-			MaxMessageBytes: 1 << 10, WriteBufferBytes: 1 << 10,
-		},
-		Logger: slog.New(slog.DiscardHandler),
-	})
+// newGateway is a gateway without a daemon around it.
+func newGateway(t *testing.T, o gateway.Options) *gateway.Gateway {
+	t.Helper()
+	o.Net = netloop.Options{
+		Paths: []string{"/ws"}, HelloTimeout: time.Minute, PingTimeout: time.Minute,
+		MaxMessageBytes: 1 << 10, WriteBufferBytes: 1 << 10,
+	}
+	o.Logger = slog.New(slog.DiscardHandler)
+	g, err := gateway.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return g
+}
+
+// That a reload was refused is still to be seen when the manager is next told how many there are.
+func TestManager_HearsOfOldSettings(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t, gateway.Options{})
 	t.Cleanup(func() { g.Close() })
 	d := &daemon{gateway: g}
 	d.noteReload(nil)
@@ -162,17 +168,9 @@ func TestProgress_OfAWheelThatIsHeldUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const idle = time.Minute
 		heldUp := make(chan struct{})
-		g, err := gateway.New(gateway.Options{
+		g := newGateway(t, gateway.Options{
 			IdleTimeout: idle, OnEnd: func(gateway.End) { <-heldUp },
-			Net: netloop.Options{
-				Paths: []string{"/ws"}, HelloTimeout: time.Minute, PingTimeout: time.Minute,
-				MaxMessageBytes: 1 << 10, WriteBufferBytes: 1 << 10,
-			},
-			Logger: slog.New(slog.DiscardHandler),
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 		d := &daemon{gateway: g}
 		p := d.progress()
 		for range 2 {
