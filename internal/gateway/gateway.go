@@ -212,6 +212,10 @@ func (g *Gateway) Stats() engine.Stats {
 	return s
 }
 
+// LoopsTurned says whether each loop of the network side has turned since the last call; see
+// netloop.
+func (g *Gateway) LoopsTurned() bool { return g.net.LoopsTurned() }
+
 // NetStats are the numbers of the network side.
 func (g *Gateway) NetStats() netloop.Stats { return g.net.Stats() }
 

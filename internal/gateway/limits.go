@@ -1,11 +1,5 @@
 package gateway
 
-import (
-	"net/netip"
-
-	"github.com/curfew-go/curfew/internal/netloop"
-)
-
 // Limits are the options of a gateway that may change while it serves; [Options] says what they
 // mean. What one would refuse stays until it goes by itself.
 type Limits struct {
@@ -43,21 +37,6 @@ func (g *Gateway) SetLimits(l Limits) {
 
 // SetMaxConnectionsPerIP replaces the bound of connections of one address; see netloop.
 func (g *Gateway) SetMaxConnectionsPerIP(n int) { g.net.SetMaxConnectionsPerIP(n) }
-
-// LoopsTurned says whether each loop of the network side has turned since the last call; see
-// netloop.
-func (g *Gateway) LoopsTurned() bool { return g.net.LoopsTurned() }
-
-// ByTime says whether time ended the session.
-func (r Reason) ByTime() bool { return r.byTime() }
-
-// remoteOf is the peer of a connection, as far as it is still known.
-func (g *Gateway) remoteOf(id netloop.ID) netip.AddrPort {
-	if c, _ := g.net.Conn(id); c != (netloop.Conn{}) { // it may be closing already
-		return c.Remote()
-	}
-	return netip.AddrPort{}
-}
 
 // fill enters the sessions that there are. Those that begin meanwhile enter themselves, and one
 // that stands there twice is dropped when it comes up.

@@ -173,7 +173,7 @@ func (p *patient) wantEnds(t *testing.T, reasons map[string]Reason) {
 	defer p.mu.Unlock()
 	for id, why := range reasons {
 		told := p.ended[id]
-		if len(told) != 1 || told[0].Reason != string(why) || told[0].ByTime != why.byTime() {
+		if len(told) != 1 || told[0].Reason != string(why) || told[0].ByTime != why.ByTime() {
 			t.Errorf("session %s ended for %q, and the application was told %v", id, why, told)
 		}
 	}

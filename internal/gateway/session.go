@@ -45,8 +45,8 @@ const (
 	ReasonDrained  Reason = "drained"  // the daemon is going away
 )
 
-// byTime says whether time ended the session.
-func (r Reason) byTime() bool {
+// ByTime says whether time ended the session.
+func (r Reason) ByTime() bool {
 	return r == ReasonIdle || r == ReasonLifetime || r == ReasonWindow
 }
 
@@ -231,12 +231,20 @@ func (g *Gateway) reports() bool {
 		g.log.Enabled(context.Background(), slog.LevelDebug)
 }
 
+// remoteOf is the peer of a connection, as far as it is still known.
+func (g *Gateway) remoteOf(id netloop.ID) netip.AddrPort {
+	if c, _ := g.net.Conn(id); c != (netloop.Conn{}) { // it may be closing already
+		return c.Remote()
+	}
+	return netip.AddrPort{}
+}
+
 // report tells of an end, once for each session, and which connection that was on, 0 where it is
 // not known.
 func (g *Gateway) report(e End, conn netloop.ID) {
 	g.log.Debug("session ended", "session", e.Session, "reason", e.Reason)
 	g.o.Backend.Ended(backend.Session{ID: e.Session, User: e.User},
-		backend.End{Reason: string(e.Reason), ByTime: e.Reason.byTime()})
+		backend.End{Reason: string(e.Reason), ByTime: e.Reason.ByTime()})
 	if g.o.OnEnd != nil {
 		if !e.Remote.IsValid() {
 			e.Remote = g.remoteOf(conn)
