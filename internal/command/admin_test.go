@@ -158,7 +158,8 @@ func TestAdmin_Tables(t *testing.T) {
 		}
 		fmt.Fprintf(&all, "exit code %d\n\n", got.code)
 	}
-	goldentest.Check(t, "testdata/tables.golden", strings.ReplaceAll(all.String(), hostileID, "HOSTILE"))
+	goldentest.Check(t, "testdata/tables.golden",
+		strings.ReplaceAll(all.String(), hostileID, "HOSTILE"))
 	if a.mu.agent != "curfew/v1.2.3" {
 		t.Errorf("User-Agent %q", a.mu.agent)
 	}

@@ -32,8 +32,8 @@ func Check(t testing.TB, file, got string) {
 	wanted := strings.Split(string(want), "\n")
 	for i, line := range strings.Split(got, "\n") {
 		if i >= len(wanted) || line != wanted[i] {
-			t.Fatalf("%s:%d: there should be %q; go test with -update writes it anew\nall of it:\n%s",
-				file, i+1, line, got)
+			t.Fatalf("%s:%d: there should be %q; go test with -update writes it anew\n"+
+				"all of it:\n%s", file, i+1, line, got)
 		}
 	}
 	t.Fatalf("%s: there are more lines than there should be, which are\n%s", file, got)

@@ -168,7 +168,8 @@ func TestFrames(t *testing.T) {
 	for _, size := range [][2]int{{60, 15}, {80, 24}, {120, 40}, {200, 60}, {30, 8}, {20, 3}} {
 		m, _ := newModel(t, size[0], size[1])
 		fill(t, m)
-		goldentest.Check(t, fmt.Sprintf("testdata/frame-%dx%d.golden", size[0], size[1]), text(m)+"\n")
+		file := fmt.Sprintf("testdata/frame-%dx%d.golden", size[0], size[1])
+		goldentest.Check(t, file, text(m)+"\n")
 	}
 	m, _ := newModel(t, 80, 24)
 	fill(t, m)
